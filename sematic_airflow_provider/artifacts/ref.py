@@ -1,0 +1,96 @@
+"""ArtifactRef: the small JSON that stands for an artifact in XCom, in events and between worker and pod."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from sematic_airflow_provider.artifacts.digest import Digest, parse_digest, short
+from sematic_airflow_provider.errors import InvalidRefError
+
+FORMAT: Final = 1
+MARK: Final = "sematic"
+
+
+class _NoValue:
+    """There is no inline value. ``None`` will not do: it is a value."""
+
+    def __repr__(self) -> str:
+        return "NO_VALUE"
+
+
+NO_VALUE: Final = _NoValue()
+
+
+@dataclass(frozen=True, slots=True)
+class ArtifactRef:
+    """Stands for one artifact; carries no data but, for tiny JSON values, the value itself.
+
+    ``name`` is the logical name of the output that wrote it (``dag_id.task_id.key``), empty where there is none. It is
+    not part of the artifact's identity.
+    """
+
+    digest: Digest
+    codec: str
+    type: str
+    size: int
+    name: str = ""
+    value: Any = NO_VALUE
+
+    @property
+    def has_value(self) -> bool:
+        """Whether the value itself is here, so that the store need not be asked."""
+        return self.value is not NO_VALUE
+
+    def named(self, name: str) -> ArtifactRef:
+        """The same artifact under the logical name of another output."""
+        return replace(self, name=name)
+
+    def to_json(self) -> dict[str, Any]:
+        """The ref as it is written into XCom: plain, readable JSON."""
+        record: dict[str, Any] = {
+            MARK: FORMAT,
+            "digest": self.digest,
+            "codec": self.codec,
+            "type": self.type,
+            "size": self.size,
+        }
+        if self.name:
+            record["name"] = self.name
+        if self.has_value:
+            record["value"] = self.value
+        return record
+
+    @staticmethod
+    def is_json(record: object) -> bool:
+        """Whether this JSON value says that it is a ref."""
+        return isinstance(record, Mapping) and MARK in record and "digest" in record
+
+    @classmethod
+    def from_json(cls, record: object) -> ArtifactRef:
+        """Read a ref back.
+
+        Raises:
+            InvalidRefError: it is not a ref, was written by a newer version, or was tampered with.
+        """
+        if not isinstance(record, Mapping) or not cls.is_json(record):
+            raise InvalidRefError(f"not an artifact reference: {str(record)[:200]}")
+        if record[MARK] != FORMAT:
+            raise InvalidRefError(
+                f"this artifact reference has format {str(record[MARK])[:20]!r}, this version of sematic-airflow-provider reads "
+                f"format {FORMAT}: upgrade the package here"
+            )
+        try:
+            digest = parse_digest(record["digest"])
+        except ValueError as error:
+            raise InvalidRefError(f"artifact reference with a bad digest: {error}") from error
+        codec, type_, size, name = record.get("codec"), record.get("type"), record.get("size"), record.get("name", "")
+        if not isinstance(codec, str) or not isinstance(type_, str) or not isinstance(name, str):
+            raise InvalidRefError(f"artifact reference {short(digest)}: codec, type and name must be text")
+        if not isinstance(size, int) or isinstance(size, bool) or size < 0:
+            raise InvalidRefError(f"artifact reference {short(digest)}: size must be a number of bytes")
+        return cls(digest, codec, type_, size, name, record.get("value", NO_VALUE))
+
+    def __repr__(self) -> str:
+        return f"<{self.type} {short(self.digest)} {self.codec} {self.size} B>"

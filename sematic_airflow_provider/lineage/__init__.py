@@ -1,0 +1,1 @@
+"""Lineage: names, facets, capture, provenance and the graph rebuilt from OpenLineage events. Knows no framework."""

@@ -1,0 +1,114 @@
+"""What Airflow reads to discover this provider: a literal, importing nothing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def get_provider_info() -> dict[str, Any]:
+    """Name, configuration and extension points of this provider."""
+    return {
+        "package-name": "sematic-airflow-provider",
+        "name": "Sematic",
+        "description": "Content-hashed artifacts, end-to-end lineage and reproducible steps for Apache Airflow.",
+        "versions": ["0.1.0"],
+        "integrations": [
+            {
+                "integration-name": "Sematic",
+                "external-doc-url": "https://github.com/sematic-ai/sematic-airflow-provider",
+                "tags": ["software"],
+            }
+        ],
+        "task-decorators": [
+            {"name": "sematic", "class-name": "sematic_airflow_provider.worker.decorator.sematic_task"},
+        ],
+        "db-managers": ["sematic_airflow_provider.db.manager.SematicDBManager"],
+        "cli": ["sematic_airflow_provider.cli.definition.get_cli_commands"],
+        "config": {
+            "sematic": {
+                "description": "Artifacts, lineage and compute of the Sematic provider.",
+                "options": {
+                    "store": {
+                        "description": "Where artifacts live: a folder that all workers and the API server share, or an fsspec URL "
+                        "such as s3://bucket/prefix. A folder named here must exist. Empty: `sematic` in AIRFLOW_HOME, made when "
+                        "first needed.",
+                        "version_added": "0.1.0",
+                        "type": "string",
+                        "example": "/mnt/shared/sematic",
+                        "default": "",
+                    },
+                    "inline_limit": {
+                        "description": "JSON values of at most this many bytes also travel inside their reference, so that reading "
+                        "them costs no access to the store. 0: never.",
+                        "version_added": "0.1.0",
+                        "type": "integer",
+                        "example": None,
+                        "default": "1024",
+                    },
+                    "allow_pickle": {
+                        "description": "Store values that no safe codec knows with pickle. Loading a pickle runs code that whoever "
+                        "can write to the store may have chosen; leave it off unless you trust them all.",
+                        "version_added": "0.1.0",
+                        "type": "boolean",
+                        "example": None,
+                        "default": "False",
+                    },
+                    "compute": {
+                        "description": "Where sematic tasks run that do not say so themselves: `local`, in the worker's process, or "
+                        "`kubernetes`, each in a pod.",
+                        "version_added": "0.1.0",
+                        "type": "string",
+                        "example": "kubernetes",
+                        "default": "local",
+                    },
+                    "pod_image": {
+                        "description": "Image of the pods that steps run in: Python, this package and what the steps import. Airflow "
+                        "is not needed in it.",
+                        "version_added": "0.1.0",
+                        "type": "string",
+                        "example": "registry.example.com/steps:1.4",
+                        "default": "",
+                    },
+                    "pod_template_file": {
+                        "description": "Pod template (YAML) for the pods that steps run in; volumes of the store belong here.",
+                        "version_added": "0.1.0",
+                        "type": "string",
+                        "example": "/opt/airflow/step-pod.yaml",
+                        "default": "",
+                    },
+                    "pod_store": {
+                        "description": "The store as the pods see it, where that differs from `store` (a folder mounted elsewhere).",
+                        "version_added": "0.1.0",
+                        "type": "string",
+                        "example": "/mnt/sematic",
+                        "default": "",
+                    },
+                    "lineage_url": {
+                        "description": "URL of the API server that lineage events are posted to. Empty: `[api] base_url`. Without one, "
+                        "or while it does not answer, events wait in the store and the API server fetches them from there.",
+                        "version_added": "0.1.0",
+                        "type": "string",
+                        "example": "https://airflow.example.com",
+                        "default": "",
+                    },
+                    "lineage_api_key": {
+                        "description": "Secret that workers show when they post lineage events, and that the API server checks. Empty: "
+                        "events are not posted, they travel through the store.",
+                        "version_added": "0.1.0",
+                        "type": "string",
+                        "sensitive": True,
+                        "example": None,
+                        "default": "",
+                    },
+                    "drain_interval": {
+                        "description": "Seconds between two looks of the API server into the store for events that could not be "
+                        "posted. 0: never look.",
+                        "version_added": "0.1.0",
+                        "type": "integer",
+                        "example": None,
+                        "default": "10",
+                    },
+                },
+            }
+        },
+    }

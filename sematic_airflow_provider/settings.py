@@ -1,0 +1,82 @@
+"""The frozen Settings of this package; the only reader of ``[sematic]``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, cast
+
+from sematic_airflow_provider.errors import ConfigurationError
+
+SECTION = "sematic"
+Compute = Literal["local", "kubernetes"]
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """One field for each option in ``[sematic]``; what they mean stands in ``provider_info``."""
+
+    store: str
+    inline_limit: int
+    allow_pickle: bool
+    compute: Compute
+    pod_image: str
+    pod_template_file: str
+    pod_store: str
+    lineage_url: str
+    lineage_api_key: str
+    drain_interval: int
+
+
+def load_settings() -> Settings:
+    """Read ``[sematic]`` now: from airflow.cfg, environment variables and the provider's defaults.
+
+    Raises:
+        ConfigurationError: an option has a value that it cannot have.
+    """
+    from airflow.sdk.configuration import conf
+
+    def text(option: str) -> str:
+        return str(conf.get(SECTION, option, fallback="") or "").strip()
+
+    def number(option: str) -> int:
+        raw = text(option)
+        if not raw.isdigit():
+            raise ConfigurationError(option, f"[{SECTION}] {option} must be a whole number from 0, it is {raw!r}")
+        return int(raw)
+
+    def switch(option: str) -> bool:
+        raw = text(option).lower()
+        if raw not in ("true", "false", "t", "f", "1", "0"):
+            raise ConfigurationError(option, f"[{SECTION}] {option} must be True or False, it is {raw!r}")
+        return raw in ("true", "t", "1")
+
+    compute = text("compute").lower()
+    if compute not in ("local", "kubernetes"):
+        raise ConfigurationError("compute", f"[{SECTION}] compute must be local or kubernetes, it is {compute!r}")
+    store = text("store") or default_store()
+    return Settings(
+        store=store,
+        inline_limit=number("inline_limit"),
+        allow_pickle=switch("allow_pickle"),
+        compute=cast("Compute", compute),
+        pod_image=text("pod_image"),
+        pod_template_file=text("pod_template_file"),
+        pod_store=text("pod_store") or store,
+        lineage_url=(text("lineage_url") or _api_base_url()).rstrip("/"),
+        lineage_api_key=text("lineage_api_key"),
+        drain_interval=number("drain_interval"),
+    )
+
+
+def default_store() -> str:
+    """Where artifacts live when ``[sematic] store`` is empty: a folder of this AIRFLOW_HOME, made when first needed."""
+    import os
+
+    home = os.environ.get("AIRFLOW_HOME") or os.path.join(os.path.expanduser("~"), "airflow")
+    return os.path.join(os.path.expanduser(home), "sematic")
+
+
+def _api_base_url() -> str:
+    from airflow.sdk.configuration import conf
+
+    return str(conf.get("api", "base_url", fallback="") or "")
