@@ -1,0 +1,1 @@
+"""Where a step runs without Airflow: in the user's container, or in a process of its own."""

@@ -1,0 +1,1 @@
+"""What runs in task processes, the DAG processor and the triggerer. No database here."""

@@ -1,0 +1,58 @@
+"""The commands of ``airflow sematic``."""
+
+from __future__ import annotations
+
+import sys
+from argparse import Namespace
+from typing import Any
+
+from airflow.cli.simple_table import AirflowConsole
+from airflow.utils.providers_configuration_loader import providers_configuration_loaded
+
+from sematic_airflow_provider.errors import SematicError
+
+
+@providers_configuration_loaded
+def doctor(args: Namespace) -> None:
+    """Check the whole set-up."""
+    from sematic_airflow_provider.cli.doctor import examine
+
+    findings = examine()
+    _print([finding.row() for finding in findings], args.output)
+    if any(finding.state == "error" for finding in findings):
+        sys.exit(1)
+
+
+@providers_configuration_loaded
+def reproduce(args: Namespace) -> None:
+    """Run the steps of a past run again and compare."""
+    from sematic_airflow_provider.cli.reproduce import reproduce_run
+
+    try:
+        outcomes = reproduce_run(args.run, dag_id=args.dag_id, task_ids=args.task_id, progress=_note)
+    except SematicError as error:
+        raise SystemExit(str(error)) from error
+    _print([outcome.row() for outcome in outcomes], args.output)
+    if any(outcome.verdict != "identical" for outcome in outcomes):
+        sys.exit(1)
+
+
+@providers_configuration_loaded
+def drain(args: Namespace) -> None:  # noqa: ARG001 - Airflow passes it
+    """Deliver the events that wait in the store."""
+    from sematic_airflow_provider.db.spool import drain as drain_spool
+    from sematic_airflow_provider.settings import load_settings
+
+    try:
+        print(drain_spool(load_settings().store))
+    except SematicError as error:
+        raise SystemExit(str(error)) from error
+
+
+def _print(rows: list[dict[str, Any]], output: str) -> None:
+    AirflowConsole().print_as(data=rows, output=output)
+
+
+def _note(line: str) -> None:
+    """Progress goes to standard error, so that the result can be piped."""
+    print(line, file=sys.stderr, flush=True)

@@ -1,0 +1,116 @@
+"""Run a PodTask in this process: load code and inputs from the store, call the function, save the outputs."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import linecache
+import sys
+import traceback
+from collections.abc import Callable, Mapping
+from types import ModuleType
+from typing import Any
+
+from sematic_airflow_provider.artifacts.digest import short
+from sematic_airflow_provider.artifacts.ref import ArtifactRef
+from sematic_airflow_provider.artifacts.repository import Repository, open_repository
+from sematic_airflow_provider.errors import SematicError, StepError
+from sematic_airflow_provider.lineage import capture, provenance
+from sematic_airflow_provider.lineage.naming import RETURN_KEY
+from sematic_airflow_provider.lineage.resources import ResourceMeter
+from sematic_airflow_provider.pod.spec import PodResult, PodTask
+
+
+def run(task: PodTask) -> PodResult:
+    """Run the step and write its result document; an error of the step is in the result, not raised.
+
+    Raises:
+        StoreError: the store cannot be opened, or the result not be written.
+    """
+    repository = open_repository(task.store, inline_limit=task.inline_limit, allow_pickle=task.allow_pickle)
+    meter = ResourceMeter()
+    record = capture.for_step(capture.StepKey("", task.result, task.function))
+    outputs: Mapping[str, ArtifactRef] = {}
+    error, permanent = "", False
+    try:
+        outputs = _execute(task, repository)
+    except Exception as failure:  # noqa: BLE001 - whatever a user's function raises is the result of its step
+        error = "".join(traceback.format_exception(failure))
+        permanent = isinstance(failure, SematicError) and failure.permanent
+    result = PodResult(
+        outputs=outputs,
+        resources=meter.read(),
+        provenance=provenance.collect(None) | {"packages": repository.save(provenance.packages()).to_json()},
+        metrics=record.metrics,
+        error=error,
+        permanent=permanent,
+    )
+    repository.store.write_document(task.result, result.to_json())
+    return result
+
+
+def _execute(task: PodTask, repository: Repository) -> dict[str, ArtifactRef]:
+    function = load_function(repository.load(task.code), task.function, task.code.digest)
+    arguments = {name: repository.load(ref) for name, ref in task.arguments.items()}
+    value = call(function, arguments)
+    return save_outputs(repository, value, multiple=task.multiple_outputs, prefix=task.output_names)
+
+
+def load_function(text: str, name: str, digest: str) -> Callable[..., Any]:
+    """Define the module that a code artifact holds and return its function.
+
+    Raises:
+        StepError: a module that it imports is missing here, or it does not define the function.
+    """
+    module_name = f"sematic_step_{short(digest)}"
+    file = f"<{module_name}>"
+    module = ModuleType(module_name)
+    module.__file__ = file
+    sys.modules[module_name] = module
+    linecache.cache[file] = (len(text), None, text.splitlines(keepends=True), file)  # so that tracebacks show the lines
+    try:
+        exec(compile(text, file, "exec"), module.__dict__)  # noqa: S102 - running recorded step code is what this module is for
+    except ImportError as error:
+        raise StepError(f"the step {name} needs a module that is not installed here: {error}") from error
+    function = getattr(module, name, None)
+    if not callable(function):
+        raise StepError(f"the recorded code {short(digest)} does not define {name}")
+    return function  # type: ignore[no-any-return]
+
+
+def call(function: Callable[..., Any], arguments: Mapping[str, Any]) -> Any:
+    """Call with arguments by parameter name; positional-only and variadic parameters get theirs the way the signature says."""
+    positional: list[Any] = []
+    named: dict[str, Any] = {}
+    for parameter in inspect.signature(function).parameters.values():
+        if parameter.name not in arguments:
+            continue
+        value = arguments[parameter.name]
+        if parameter.kind is parameter.VAR_POSITIONAL:
+            positional.extend(value)
+        elif parameter.kind is parameter.VAR_KEYWORD:
+            named.update(value)
+        elif parameter.kind is parameter.KEYWORD_ONLY:
+            named[parameter.name] = value
+        else:
+            positional.append(value)
+    result = function(*positional, **named)
+    return asyncio.run(result) if inspect.iscoroutine(result) else result
+
+
+def save_outputs(repository: Repository, value: Any, *, multiple: bool, prefix: str) -> dict[str, ArtifactRef]:
+    """Save what a step returned: under ``return_value``, or under each key of the dict when it has multiple outputs.
+
+    Raises:
+        StepError: multiple outputs were declared and the value is not a dict with text keys.
+        NoCodecError: no codec can store it.
+    """
+    if not multiple:
+        return {RETURN_KEY: repository.save(value, name=_join(prefix, RETURN_KEY))}
+    if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
+        raise StepError(f"a step with multiple_outputs returns a dict with text keys, this one returned {type(value).__name__}")
+    return {key: repository.save(member, name=_join(prefix, key)) for key, member in value.items()}
+
+
+def _join(prefix: str, key: str) -> str:
+    return f"{prefix}.{key}" if prefix else ""

@@ -1,0 +1,77 @@
+"""``@sematic_task`` and ``@task.sematic``: TaskFlow tasks whose values are artifacts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, ParamSpec, Protocol, TypeVar, overload
+
+import attr
+from airflow.sdk.bases.decorator import _TaskDecorator
+from airflow.sdk.definitions._internal.contextmanager import DagContext
+from airflow.sdk.definitions.xcom_arg import XComArg
+
+from sematic_airflow_provider.worker.operator import SematicOperator
+from sematic_airflow_provider.worker.validation import check_annotations
+
+P = ParamSpec("P")
+R_co = TypeVar("R_co", covariant=True)
+R = TypeVar("R")
+
+
+class Step(Protocol[P, R_co]):
+    """A decorated function, as type checkers see it: it takes and gives what the function does, so wrong wiring is found before it runs."""
+
+    function: Callable[..., Any]
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R_co: ...
+    def expand(self, **mapped: Any) -> Any: ...
+    def expand_kwargs(self, kwargs: Any, *, strict: bool = True) -> Any: ...
+    def partial(self, **kwargs: Any) -> Any: ...
+    def override(self, **kwargs: Any) -> Step[P, R_co]: ...
+
+
+@attr.define(slots=False)
+class SematicTask(_TaskDecorator):  # type: ignore[misc]
+    """What a decorated function becomes: a task where a Dag is being built, the plain function everywhere else."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """A task in a Dag; outside one, and with plain values, the function's own result."""
+        if DagContext.get_current() is None and "dag" not in self.kwargs and not any(map(_is_xcom, (*args, *kwargs.values()))):
+            return self.function(*args, **kwargs)
+        return super().__call__(*args, **kwargs)
+
+
+def _is_xcom(value: Any) -> bool:
+    return isinstance(value, XComArg)
+
+
+@overload
+def sematic_task(python_callable: Callable[P, R]) -> Step[P, R]: ...
+@overload
+def sematic_task(
+    python_callable: None = None, multiple_outputs: bool | None = None, **kwargs: Any
+) -> Callable[[Callable[P, R]], Step[P, R]]: ...
+def sematic_task(python_callable: Any = None, multiple_outputs: bool | None = None, **kwargs: Any) -> Any:
+    """Make a function a step: its arguments and results travel as verified, content-hashed artifacts, and its lineage is recorded.
+
+    Use it like ``@task``, bare or with arguments; everything that TaskFlow tasks have (``override``, ``expand``, ``partial``, ``multiple_outputs``,
+    retries, pools, outlets, …) works the same. Called outside a Dag, in a unit test or from another function, it is the plain function.
+
+    :param python_callable: the function to decorate
+    :param multiple_outputs: make each key of a returned dict an output of its own; by default so where the return annotation is a dict
+    :param compute: ``local`` or ``kubernetes``: where the step runs; by default as ``[sematic] compute`` says
+    :param kwargs: arguments that every operator takes (``retries``, ``pool``, ``outlets``, …)
+    """
+
+    def decorate(function: Callable[..., Any]) -> SematicTask:
+        if not callable(function):
+            raise TypeError("@sematic_task takes no positional arguments but the function: use named ones")
+        check_annotations(function)
+        return SematicTask(
+            function=function,
+            multiple_outputs=attr.NOTHING if multiple_outputs is None else multiple_outputs,
+            operator_class=SematicOperator,
+            kwargs=kwargs,
+        )
+
+    return decorate if python_callable is None else decorate(python_callable)

@@ -1,0 +1,50 @@
+"""Task listener: tells lineage about artifacts that tasks other than ours read and wrote (``@task``, classic operators)."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from airflow.listeners import hookimpl
+
+from sematic_airflow_provider.lineage import capture
+
+log = logging.getLogger(__name__)
+
+
+@hookimpl(tryfirst=True)
+def on_task_instance_success(previous_state: Any, task_instance: Any) -> None:  # noqa: ARG001 - names are Airflow's
+    """Before the OpenLineage provider reports the end: after it, an event would come too late."""
+    _tell(task_instance)
+
+
+@hookimpl(tryfirst=True)
+def on_task_instance_failed(previous_state: Any, task_instance: Any, error: Any) -> None:  # noqa: ARG001 - names are Airflow's
+    """A task that failed has read what it has read."""
+    _tell(task_instance)
+
+
+def _tell(task_instance: Any) -> None:
+    step = capture.current()
+    if step is None or not hasattr(task_instance, "get_template_context"):
+        return  # nothing was read or written, or this is not a task process (a state set by hand)
+    from sematic_airflow_provider.worker.context import step_key
+    from sematic_airflow_provider.worker.operator import SematicOperator
+
+    if isinstance(task_instance.task, SematicOperator) or not step.key.same_instance(step_key(task_instance)):
+        return  # steps of ours tell for themselves
+    if not (step.reads or step.writes):
+        return
+    try:
+        from airflow.providers.openlineage.api import emit_dataset_lineage
+
+        from sematic_airflow_provider.worker.openlineage import input_of, metrics_facet, output_of
+
+        emit_dataset_lineage(
+            inputs=[input_of(ref) for ref in step.reads.values()],
+            outputs=[output_of(ref, {}) for ref in step.writes.values()],
+            task_instance=task_instance,
+            additional_run_facets=metrics_facet(step.metrics),
+        )
+    except Exception:  # the one broad edge: failing to describe a task must not fail it
+        log.exception("the lineage of %s could not be told", task_instance.task_id)

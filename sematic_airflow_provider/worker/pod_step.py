@@ -1,0 +1,120 @@
+"""Run a step in a pod: hand over refs, wait, take refs back."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from typing import TYPE_CHECKING, Any
+
+from sematic_airflow_provider.artifacts.ref import ArtifactRef
+from sematic_airflow_provider.errors import ConfigurationError, MissingExtraError, StepError
+from sematic_airflow_provider.pod.spec import PodResult, PodTask
+from sematic_airflow_provider.worker.arguments import inputs_of
+from sematic_airflow_provider.worker.xcom import note_read
+
+if TYPE_CHECKING:
+    from sematic_airflow_provider.artifacts.repository import Repository
+    from sematic_airflow_provider.lineage.step import StepRecord
+    from sematic_airflow_provider.settings import Settings
+    from sematic_airflow_provider.worker.operator import SematicOperator
+
+RESULTS = "results"
+
+
+def run_in_pod(operator: SematicOperator, context: Any, record: StepRecord, store: Repository, settings: Settings) -> None:
+    """Run the step in a pod and fill its record with what came back.
+
+    Raises:
+        StepError: the step cannot be sent (its code or an argument), or its function failed for good.
+        ConfigurationError: no image is configured.
+        RuntimeError: the function raised, or the pod failed before it could say why; a retry may help.
+    """
+    task = _pod_task(operator, record, settings)
+    for ref in record.arguments.values():
+        for read in inputs_of(ref, store):
+            note_read(read)
+    record.compute = "kubernetes"
+    failure: Exception | None = None
+    try:
+        _run_pod(operator, task, context, settings)
+    except Exception as error:  # noqa: BLE001 - the result document, written before the pod ended, explains it better
+        failure = error
+    document = store.store.read_document(task.result)
+    if document is None:
+        raise failure or StepError("the pod ended well but left no result in the store: does it use the same store as the worker?")
+    _fill(record, PodResult.from_json(document))
+    store.store.delete_document(task.result)
+    if failure is not None and record.outputs:
+        raise failure
+
+
+def _pod_task(operator: SematicOperator, record: StepRecord, settings: Settings) -> PodTask:
+    if not settings.pod_image and not settings.pod_template_file:
+        raise ConfigurationError(
+            "pod_image", "a step that runs in Kubernetes needs an image: set [sematic] pod_image, or the image in [sematic] pod_template_file"
+        )
+    if record.code is None:
+        raise StepError(f"this step cannot run in a pod: {record.code_unavailable}")
+    if record.context_arguments:
+        names = ", ".join(record.context_arguments)
+        raise StepError(
+            f"this step cannot run in a pod, where there is no Airflow: its function takes {names} from Airflow's context. "
+            "Pass plain values instead, for example month='{{ ds }}'"
+        )
+    return PodTask(
+        code=record.code,
+        function=operator.python_callable.__name__,
+        arguments=record.arguments,
+        store=settings.pod_store,
+        result=f"{RESULTS}/{uuid.uuid4().hex}.json",
+        multiple_outputs=bool(operator.multiple_outputs),
+        output_names=f"{operator.dag_id}.{operator.task_id}",
+        inline_limit=settings.inline_limit,
+        allow_pickle=settings.allow_pickle,
+    )
+
+
+def _run_pod(operator: SematicOperator, task: PodTask, context: Any, settings: Settings) -> None:
+    from airflow.sdk.bases.operator import ExecutorSafeguard
+
+    try:
+        from sematic_airflow_provider.worker.pod_operator import SematicPodOperator
+    except ImportError as error:
+        raise MissingExtraError("running steps in Kubernetes", "kubernetes") from error
+
+    options: dict[str, Any] = {}
+    if settings.pod_image:
+        options["image"] = settings.pod_image
+    if settings.pod_template_file:
+        options["pod_template_file"] = settings.pod_template_file
+    pod = SematicPodOperator(
+        step=task,
+        task_id=operator.task_id,
+        name=re.sub(r"[^a-z0-9-]+", "-", operator.task_id.lower()).strip("-") or "step",
+        reattach_on_restart=False,
+        **options,
+    )
+    operator.on_kill = pod.on_kill  # type: ignore[method-assign]
+    # The sentinel says that a task runner calls this: nested execution is meant here.
+    pod.execute(context, **{f"{type(pod).__name__}__sentinel": ExecutorSafeguard.sentinel_value})
+
+
+def _fill(record: StepRecord, result: PodResult) -> None:
+    record.resources = dict(result.resources)
+    record.metrics = dict(result.metrics)
+    record.provenance = (record.provenance or {}) | {k: v for k, v in result.provenance.items() if k != "git"}
+    if result.error:
+        last = result.error.strip().splitlines()[-1]
+        if result.permanent:
+            raise StepError(f"the step failed in its pod: {last}\n{result.error}")
+        raise RuntimeError(f"the step failed in its pod: {last}\n{result.error}")
+    record.outputs = {key: _checked(ref) for key, ref in result.outputs.items()}
+
+
+def _checked(ref: ArtifactRef) -> ArtifactRef:
+    if ref.codec.startswith("pickle/"):  # the worker's settings decide, not the pod's
+        from sematic_airflow_provider.settings import load_settings
+
+        if not load_settings().allow_pickle:
+            raise StepError("the pod returned a pickle, and [sematic] allow_pickle is off")
+    return ref

@@ -1,0 +1,108 @@
+"""Arguments and return values against their annotations: strict, and silent where there is no annotation.
+
+An annotation that names something only type checkers import (under ``TYPE_CHECKING``) cannot be evaluated in the task process and is not checked.
+"""
+
+from __future__ import annotations
+
+import inspect
+import typing
+from collections.abc import Callable
+from typing import Any
+
+from sematic_airflow_provider.errors import StepError
+
+_NOT_TYPES = (bool, int, float, complex, bytes, list, tuple, dict, set, frozenset)
+
+
+def check_annotations(function: Callable[..., Any]) -> None:
+    """Refuse annotations that no value could satisfy because they are values themselves (``x: 5``, ``x: [int]``).
+
+    Raises:
+        TypeError: with function, parameter, annotation and what to write instead.
+    """
+    for name, annotation in getattr(function, "__annotations__", {}).items():
+        if isinstance(annotation, _NOT_TYPES):
+            what = "return annotation" if name == "return" else f"annotation of {name}"
+            raise TypeError(
+                f"{function.__qualname__}: the {what} is {annotation!r}, which is a {type(annotation).__name__} and not a type. "
+                "Write a type such as list[int], or leave the annotation out"
+            )
+
+
+class Validator:
+    """Checks the values of one function."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self._name = getattr(function, "__qualname__", repr(function))
+        self._hints = _hints(function)
+        self._variadic = {
+            p.name for p in inspect.signature(function).parameters.values() if p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD)
+        }
+
+    def argument(self, name: str, value: Any) -> None:
+        """Check an argument.
+
+        Raises:
+            StepError: naming step, argument, expected and actual.
+        """
+        if name in self._hints and name not in self._variadic:
+            self._check(self._hints[name], value, f"argument {name}")
+
+    def returned(self, value: Any) -> None:
+        """Check what the function returned.
+
+        Raises:
+            StepError: naming step, expected and actual.
+        """
+        if "return" in self._hints:
+            self._check(self._hints["return"], value, "return value")
+
+    def _check(self, annotation: Any, value: Any, what: str) -> None:
+        from pydantic import ConfigDict, PydanticSchemaGenerationError, PydanticUserError, TypeAdapter, ValidationError
+
+        if annotation in (Any, None) and annotation is Any:
+            return
+        try:
+            try:
+                adapter: TypeAdapter[Any] = TypeAdapter(annotation, config=ConfigDict(arbitrary_types_allowed=True))
+            except PydanticUserError:  # models and dataclasses bring their own configuration
+                adapter = TypeAdapter(annotation)
+        except PydanticSchemaGenerationError:
+            origin = typing.get_origin(annotation)  # e.g. numpy.ndarray[...]: pydantic knows no such generic
+            if not isinstance(origin, type) or isinstance(value, origin):
+                return
+            raise self._error(what, annotation, value, "") from None
+        try:
+            adapter.validate_python(value, strict=True)
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_input=False)[0]
+            where = ".".join(str(part) for part in first["loc"])
+            raise self._error(what, annotation, value, f" ({where + ': ' if where else ''}{first['msg']})") from None
+
+    def _error(self, what: str, annotation: Any, value: Any, detail: str) -> StepError:
+        text = repr(value)
+        shown = f" {text}" if len(text) <= 100 else ""
+        expected = annotation.__name__ if isinstance(annotation, type) and not typing.get_args(annotation) else str(annotation)
+        return StepError(f"step {self._name}: {what} should be {expected}, it is {type(value).__qualname__}{shown}{detail}")
+
+
+def _hints(function: Callable[..., Any]) -> dict[str, Any]:
+    """Evaluated annotations; those that cannot be evaluated here are left out, one by one."""
+    found: dict[str, Any] = {}
+    namespace = getattr(inspect.unwrap(function), "__globals__", {})
+    for name, annotation in getattr(function, "__annotations__", {}).items():
+        try:
+            holder = {name: annotation}
+            hints = typing.get_type_hints(_Annotated(holder), globalns=namespace, include_extras=True)
+        except (NameError, AttributeError, SyntaxError, TypeError):
+            continue
+        found[name] = hints[name]
+    return found
+
+
+class _Annotated:
+    """Carries annotations to ``typing.get_type_hints``, which evaluates those of objects."""
+
+    def __init__(self, annotations: dict[str, Any]) -> None:
+        self.__annotations__ = annotations
