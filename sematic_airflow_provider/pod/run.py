@@ -101,10 +101,14 @@ def call(function: Callable[..., Any], arguments: Mapping[str, Any]) -> Any:
 def save_outputs(repository: Repository, value: Any, *, multiple: bool, prefix: str) -> dict[str, ArtifactRef]:
     """Save what a step returned: under ``return_value``, or under each key of the dict when it has multiple outputs.
 
+    A step that returns None has no output, as everywhere in Airflow.
+
     Raises:
         StepError: multiple outputs were declared and the value is not a dict with text keys.
         NoCodecError: no codec can store it.
     """
+    if value is None:
+        return {}
     if not multiple:
         return {RETURN_KEY: repository.save(value, name=_join(prefix, RETURN_KEY))}
     if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):

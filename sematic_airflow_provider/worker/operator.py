@@ -125,8 +125,6 @@ class SematicOperator(DecoratedOperator, PythonOperator):  # type: ignore[misc]
     def _save(self, value: Any, store: Repository) -> dict[str, ArtifactRef]:
         from sematic_airflow_provider.pod.run import save_outputs
 
-        if value is None and not self.multiple_outputs:
-            return {}  # as everywhere in Airflow: a task that returns None pushes nothing
         return save_outputs(store, value, multiple=bool(self.multiple_outputs), prefix=f"{self.dag_id}.{self.task_id}")
 
     def _attach_to_outlets(self, context: Any, record: StepRecord, store: Repository) -> None:

@@ -1,0 +1,94 @@
+"""Which codec writes a value, and which one reads an artifact."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from importlib import import_module
+from importlib.metadata import entry_points
+from typing import Any, BinaryIO, Protocol
+
+from sematic_airflow_provider.errors import NoCodecError
+
+GROUP = "sematic_airflow_provider.codecs"
+
+
+class Codec(Protocol):
+    """What a codec is. Third parties register an instance, or a class without arguments, by entry point."""
+
+    name: str
+    """Such as ``json/1``: stored in every ref, so it is never given another meaning."""
+
+    deterministic: bool
+    """Whether equal values always get equal bytes."""
+
+    def handles(self, value: object) -> bool:
+        """Whether it can write this value. Must be cheap, and not import what the value's type cannot have come from."""
+
+    def encode(self, value: Any, file: BinaryIO) -> None:
+        """Write the value; the file cannot seek.
+
+        Raises:
+            NoCodecError: it cannot after all; the message says which part of the value stands in the way.
+        """
+
+    def decode(self, data: bytes) -> Any:
+        """The value.
+
+        Raises:
+            ValueError: these bytes were not written by this codec.
+            MissingExtraError: a package it needs is not installed.
+        """
+
+
+# The order in which values are offered; pickle is not among them, the repository asks for it by name.
+_BUILT_IN = (
+    ("json/1", "json:JsonCodec"),
+    ("npy/1", "arrays:NpyCodec"),
+    ("parquet/1", "tables:ParquetCodec"),
+    ("skops/1", "sklearn_models:SkopsCodec"),
+    ("pickle/1", "pickled:PickleCodec"),
+)
+PICKLE = "pickle/1"
+TREE = "tree/1"
+
+
+def codec_for(value: object) -> Codec | None:
+    """The codec that writes this value: third parties' first, then ours. None: no safe codec does."""
+    for codec in (*_third_party().values(), *(_built_in(name) for name, _ in _BUILT_IN if name != PICKLE)):
+        if codec.handles(value):
+            return codec
+    return None
+
+
+def codec_named(name: str) -> Codec:
+    """The codec of this name, as a ref has it.
+
+    Raises:
+        NoCodecError: it is not known here.
+    """
+    if name in dict(_BUILT_IN):
+        return _built_in(name)
+    found = _third_party().get(name)
+    if found is None:
+        known = ", ".join(sorted([*dict(_BUILT_IN), *_third_party()]))
+        raise NoCodecError(
+            f"no codec {name[:80]!r} is known here (known: {known}). Install the package that brings it, or upgrade sematic-airflow-provider"
+        )
+    return found
+
+
+@lru_cache(maxsize=None)
+def _built_in(name: str) -> Codec:
+    module, _, attribute = dict(_BUILT_IN)[name].partition(":")
+    codec: Codec = getattr(import_module(f"sematic_airflow_provider.artifacts.codecs.{module}"), attribute)()
+    return codec
+
+
+@lru_cache(maxsize=1)
+def _third_party() -> dict[str, Codec]:
+    found: dict[str, Codec] = {}
+    for entry in sorted(entry_points(group=GROUP), key=lambda e: e.name):
+        loaded = entry.load()
+        codec: Codec = loaded() if isinstance(loaded, type) else loaded
+        found[codec.name] = codec
+    return found
