@@ -1,0 +1,27 @@
+"""The recorded steps of a run, from the lineage tables."""
+
+from __future__ import annotations
+
+import json
+
+from airflow.utils.session import create_session
+
+from sematic_airflow_provider.cli.reproduce import RecordedStep
+from sematic_airflow_provider.db.queries import steps_of_dag_run
+
+
+def recorded_steps(run: str, dag_id: str | None) -> list[RecordedStep]:
+    """The steps of a Dag run, or the one of a single run, in the order in which they ran.
+
+    Raises:
+        NodeNotFoundError: there is no lineage of it, or several Dags have a run of that id.
+    """
+    with create_session() as session:
+        return [
+            RecordedStep(
+                label=f"{row.task_id}{f'[{row.map_index}]' if row.map_index >= 0 else ''}",
+                task_id=str(row.task_id),
+                facet=json.loads(row.facets).get("sematic_step"),
+            )
+            for row in steps_of_dag_run(session, run, dag_id)
+        ]

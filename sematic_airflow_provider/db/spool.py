@@ -1,0 +1,80 @@
+"""The drain: events that could not be posted wait as documents in the artifact store, and are taken in from there.
+
+Taking in is idempotent, so several drains at once, or one that dies between taking an event in and deleting its document, do no harm.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from dataclasses import dataclass
+
+from airflow.utils.session import create_session
+
+from sematic_airflow_provider.artifacts.store import Store, open_store
+from sematic_airflow_provider.db.event_store import ingest
+from sematic_airflow_provider.errors import EventRejectedError
+from sematic_airflow_provider.lineage.events import Event, parse_event
+from sematic_airflow_provider.settings import default_store
+
+log = logging.getLogger(__name__)
+
+SPOOL = "spool"
+REJECTED = "spool/rejected"
+_BATCH = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Drained:
+    """What a drain did: events taken in, and documents set aside because they are no OpenLineage events."""
+
+    delivered: int = 0
+    rejected: int = 0
+
+    def __str__(self) -> str:
+        text = f"{self.delivered} event{'' if self.delivered == 1 else 's'} delivered"
+        return text + (f", {self.rejected} rejected (see {REJECTED} in the store)" if self.rejected else "")
+
+
+def drain(store_url: str) -> Drained:
+    """Take in all that waits.
+
+    Raises:
+        StoreError: the store cannot be read.
+        OperationalError: the database refused; what was not taken in stays where it is.
+    """
+    store = open_store(store_url, create=store_url == default_store())
+    waiting = [path for path in store.list_documents(SPOOL) if path.endswith(".json")]
+    delivered = rejected = 0
+    for start in range(0, len(waiting), _BATCH):
+        events, bad = _read(store, waiting[start : start + _BATCH])
+        with create_session() as session:
+            ingest(session, list(events.values()))
+        for path in events:
+            store.delete_document(path)
+        for path, (data, reason) in bad.items():
+            _set_aside(store, path, data, reason)
+        delivered, rejected = delivered + len(events), rejected + len(bad)
+    return Drained(delivered, rejected)
+
+
+def _read(store: Store, paths: list[str]) -> tuple[dict[str, Event], dict[str, tuple[bytes, str]]]:
+    events: dict[str, Event] = {}
+    bad: dict[str, tuple[bytes, str]] = {}
+    for path in paths:
+        data = store.read_document(path)
+        if data is None:
+            continue  # another drain was faster
+        try:
+            events[path] = parse_event(json.loads(data))
+        except (EventRejectedError, ValueError, RecursionError) as error:
+            bad[path] = (data, str(error))
+    return events, bad
+
+
+def _set_aside(store: Store, path: str, data: bytes, reason: str) -> None:
+    name = path.rsplit("/", 1)[-1]
+    log.warning("the lineage event %s is rejected: %s", name, reason)
+    store.write_document(f"{REJECTED}/{name}", data)
+    store.write_document(f"{REJECTED}/{name}.reason.txt", reason.encode())
+    store.delete_document(path)

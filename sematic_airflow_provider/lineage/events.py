@@ -1,0 +1,168 @@
+"""OpenLineage events as they arrive: checked, kept as received, told apart.
+
+Follows the OpenLineage specification (core 2-0-2), and is lenient where producers in the field are: a missing producer, schemaURL or eventType is
+accepted, a time without zone is taken as UTC, unknown facets are kept.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+from sematic_airflow_provider.artifacts.digest import Digest, canonical_json, digest_bytes
+from sematic_airflow_provider.errors import EventRejectedError
+
+Kind = Literal["run", "job", "dataset"]
+
+MAX_BYTES: Final = 4 << 20
+MAX_DEPTH: Final = 64
+MAX_NAME: Final = 2000
+EVENT_TYPES: Final = ("START", "RUNNING", "COMPLETE", "ABORT", "FAIL", "OTHER")
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One event. ``digest`` identifies it by content: OpenLineage has no event id, so equal events are one event."""
+
+    digest: Digest
+    kind: Kind
+    time: dt.datetime
+    type: str
+    run_id: str | None
+    namespace: str
+    name: str
+    payload: Mapping[str, Any]
+
+    @property
+    def text(self) -> str:
+        """The canonical JSON that the digest is of."""
+        return canonical_json(self.payload).decode()
+
+
+def parse_event(record: Any) -> Event:
+    """Check one event.
+
+    Raises:
+        EventRejectedError: with the field that is wrong, and why.
+    """
+    if not isinstance(record, Mapping):
+        raise EventRejectedError("event", f"must be a JSON object, it is {type(record).__name__}")
+    _check_depth(record)
+    try:
+        data = canonical_json(record)
+    except (ValueError, TypeError) as error:
+        raise EventRejectedError("event", f"is no JSON: {error}") from error
+    if len(data) > MAX_BYTES:
+        raise EventRejectedError("event", f"has {len(data)} bytes, the most is {MAX_BYTES}")
+    time = parse_time(record.get("eventTime"), "eventTime")
+    digest = digest_bytes(data)
+    if "run" in record:
+        run, job = _object(record, "run"), _object(record, "job")
+        for direction in ("inputs", "outputs"):
+            _check_datasets(record.get(direction), direction)
+        event_type = record.get("eventType") or "OTHER"
+        if event_type not in EVENT_TYPES:
+            raise EventRejectedError("eventType", f"must be one of {', '.join(EVENT_TYPES)}, it is {str(event_type)[:40]!r}")
+        _facets(run, "run.facets")
+        _facets(job, "job.facets")
+        namespace, name = _text(job, "namespace", "job"), _text(job, "name", "job")
+        return Event(digest, "run", time, event_type, _run_id(run), namespace, name, record)
+    if "dataset" in record and "job" not in record:
+        dataset = _object(record, "dataset")
+        return Event(digest, "dataset", time, "OTHER", None, _text(dataset, "namespace", "dataset"), _text(dataset, "name", "dataset"), record)
+    if "job" in record and "dataset" not in record:
+        job = _object(record, "job")
+        return Event(digest, "job", time, "OTHER", None, _text(job, "namespace", "job"), _text(job, "name", "job"), record)
+    raise EventRejectedError("event", "must have a run and a job, or a job alone, or a dataset alone")
+
+
+def event_of_text(text: str) -> Event:
+    """An event that was stored.
+
+    Raises:
+        EventRejectedError: it is not one.
+    """
+    try:
+        return parse_event(json.loads(text))
+    except (json.JSONDecodeError, RecursionError) as error:
+        raise EventRejectedError("event", f"is no JSON: {error}") from error
+
+
+def parse_time(value: Any, field: str) -> dt.datetime:
+    """An ISO 8601 time, in UTC.
+
+    Raises:
+        EventRejectedError: it is none.
+    """
+    if not isinstance(value, str):
+        raise EventRejectedError(field, "is required: a time such as 2026-01-31T12:00:00Z")
+    text = value.strip().replace("Z", "+00:00").replace("z", "+00:00")
+    head, dot, rest = text.partition(".")
+    if dot:  # Java gives nanoseconds; before Python 3.11 only 3 or 6 digits are read
+        digits = len(rest) - len(rest.lstrip("0123456789"))
+        text = f"{head}.{rest[:digits][:6]:0<6}{rest[digits:]}"
+    try:
+        moment = dt.datetime.fromisoformat(text)
+        return (moment if moment.tzinfo else moment.replace(tzinfo=dt.timezone.utc)).astimezone(dt.timezone.utc)
+    except (ValueError, OverflowError) as error:
+        raise EventRejectedError(field, f"is no time: {value[:60]!r}") from error
+
+
+def _run_id(run: Mapping[str, Any]) -> str:
+    value = run.get("runId")
+    try:
+        return str(uuid.UUID(str(value)))
+    except ValueError as error:
+        raise EventRejectedError("run.runId", f"must be a UUID, it is {str(value)[:60]!r}") from error
+
+
+def _object(record: Mapping[str, Any], field: str) -> Mapping[str, Any]:
+    value = record.get(field)
+    if not isinstance(value, Mapping):
+        raise EventRejectedError(field, "is required and must be an object")
+    return value
+
+
+def _facets(record: Mapping[str, Any], field: str) -> None:
+    if not isinstance(record.get("facets") or {}, Mapping):
+        raise EventRejectedError(field, "must be an object")
+
+
+def _text(record: Mapping[str, Any], field: str, where: str) -> str:
+    value = record.get(field)
+    if not isinstance(value, str) or not value:
+        raise EventRejectedError(f"{where}.{field}", "is required and must be text")
+    if len(value) > MAX_NAME:
+        raise EventRejectedError(f"{where}.{field}", f"has {len(value)} characters, the most is {MAX_NAME}")
+    return value
+
+
+def _check_datasets(value: Any, field: str) -> None:
+    if value is None:
+        return
+    if not isinstance(value, list):
+        raise EventRejectedError(field, "must be an array")
+    for index, dataset in enumerate(value):
+        if not isinstance(dataset, Mapping):
+            raise EventRejectedError(f"{field}[{index}]", "must be an object")
+        _text(dataset, "namespace", f"{field}[{index}]")
+        _text(dataset, "name", f"{field}[{index}]")
+        _facets(dataset, f"{field}[{index}].facets")
+
+
+def _check_depth(record: Any) -> None:
+    level: list[Any] = [record]
+    for _ in range(MAX_DEPTH):
+        level = [
+            member
+            for item in level
+            if isinstance(item, (Mapping, list))
+            for member in (item.values() if isinstance(item, Mapping) else item)
+        ]
+        if not level:
+            return
+    raise EventRejectedError("event", f"is nested deeper than {MAX_DEPTH}")

@@ -1,0 +1,60 @@
+"""Bounds: the simplest gate. A model or data set whose measurements leave them does not go on."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from sematic_airflow_provider.errors import GateFailedError
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bounds:
+    """The least and the greatest value that pass, both included; at least one is given.
+
+    Raises:
+        ValueError: neither is given, one is NaN, or the least exceeds the greatest.
+    """
+
+    min: float | None = None
+    max: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.min is None and self.max is None:
+            raise ValueError("bounds need a min, a max, or both")
+        if any(limit is not None and math.isnan(limit) for limit in (self.min, self.max)):
+            raise ValueError("a bound cannot be NaN")
+        if self.min is not None and self.max is not None and self.min > self.max:
+            raise ValueError(f"no value lies between min {self.min} and max {self.max}")
+
+    def violated_by(self, value: float) -> str:
+        """How a value violates them; empty when it does not. NaN always does."""
+        if math.isnan(value):
+            return "is NaN"
+        if self.min is not None and value < self.min:
+            return f"is {value}, below the least allowed {self.min}"
+        if self.max is not None and value > self.max:
+            return f"is {value}, above the greatest allowed {self.max}"
+        return ""
+
+
+def check_bounds(metrics: Mapping[str, float], bounds: Mapping[str, Bounds]) -> None:
+    """Pass when every bounded metric is there and within its bounds; log what passed.
+
+    Raises:
+        GateFailedError: naming every metric that is missing or out of bounds, with its value and limit. A task that raises it is not retried.
+    """
+    failures = []
+    for name, limits in bounds.items():
+        if name not in metrics:
+            failures.append(f"{name} is missing (there are: {', '.join(sorted(metrics)) or 'none'})")
+        elif problem := limits.violated_by(float(metrics[name])):
+            failures.append(f"{name} {problem}")
+        else:
+            log.info("gate: %s = %s is within bounds", name, metrics[name])
+    if failures:
+        raise GateFailedError("the gate is closed: " + "; ".join(failures), tuple(failures))
