@@ -36,10 +36,13 @@ class SematicOperator(DecoratedOperator, PythonOperator):  # type: ignore[misc]
 
     custom_operator_name = "@task.sematic"
 
-    def __init__(self, *, python_callable: Callable[..., Any], compute: str | None = None, **kwargs: Any) -> None:
+    def __init__(
+        self, *, python_callable: Callable[..., Any], op_args: Any, op_kwargs: Any, compute: str | None = None, **kwargs: Any
+    ) -> None:
         if compute is not None and compute not in COMPUTE:
             raise ValueError(f"compute must be one of {', '.join(COMPUTE)}, it is {compute!r}")
-        super().__init__(python_callable=python_callable, **kwargs)
+        for_python_operator = {"python_callable": python_callable, "op_args": op_args, "op_kwargs": op_kwargs}
+        super().__init__(kwargs_to_upstream=for_python_operator, **for_python_operator, **kwargs)
         self.compute = compute
         self.show_return_value_in_logs = False  # values belong into the store, not into logs
         self.inlets.extend(asset for asset in collect_assets(self.op_args, self.op_kwargs) if asset not in self.inlets)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import json
 import sys
+import warnings
 import zipfile
 from typing import Any, BinaryIO
 
@@ -56,7 +57,9 @@ class SkopsCodec:
 
 def _skops() -> Any:
     try:
-        import skops.io as sio
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # importing it probes every loaded module for ufuncs, deprecated attributes included
+            import skops.io as sio
     except ImportError as error:
         raise MissingExtraError("storing scikit-learn models", "sklearn") from error
     return sio
