@@ -1,0 +1,99 @@
+"""The application that Airflow's API server mounts at ``/sematic``."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from airflow.api_fastapi.app import get_auth_manager
+from airflow.api_fastapi.core_api.security import GetUserDep
+from fastapi import FastAPI, Request
+from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import JSONResponse
+from fastapi.staticfiles import StaticFiles
+from sqlalchemy.exc import OperationalError, ProgrammingError
+
+from sematic_airflow_provider import __version__
+from sematic_airflow_provider.db.spool import drain
+from sematic_airflow_provider.errors import EventRejectedError, NodeNotFoundError, SematicError
+from sematic_airflow_provider.server.routes import details, events, graphs
+from sematic_airflow_provider.settings import load_settings
+
+log = logging.getLogger(__name__)
+
+STATIC = Path(__file__).parent / "static"
+API = "/api/v1"
+
+
+def create_app() -> FastAPI:
+    """The API under ``/api/v1``, and the Lineage UI's files under ``/static``."""
+    app = FastAPI(title="Sematic lineage", version=__version__, lifespan=_lifespan, docs_url=None, redoc_url=None, openapi_url=None)
+    for routes in (events, graphs, details):
+        app.include_router(routes.router, prefix=API)
+
+    @app.get(f"{API}/openapi.json", include_in_schema=False)
+    def openapi(user: GetUserDep) -> dict[str, Any]:  # noqa: ARG001 - asking for the user is the check
+        return app.openapi()
+
+    app.add_exception_handler(NodeNotFoundError, _not_found)
+    app.add_exception_handler(EventRejectedError, _rejected)
+    app.add_exception_handler(OperationalError, _database_failed)
+    app.add_exception_handler(ProgrammingError, _database_failed)
+    if STATIC.is_dir():
+        app.mount("/static", StaticFiles(directory=STATIC), name="static")
+    else:
+        log.warning("the Lineage UI is not built: %s is missing. Install the wheel, or run: make ui", STATIC)
+    return app
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    app.state.auth_manager = get_auth_manager()  # Airflow's dependencies look for it on the app that a request is for
+    draining = asyncio.create_task(_keep_draining())
+    try:
+        yield
+    finally:
+        draining.cancel()
+        with suppress(asyncio.CancelledError):
+            await draining
+
+
+async def _keep_draining() -> None:
+    """Fetch the events that wait in the store, now and then."""
+    while True:
+        interval = 10
+        try:
+            settings = load_settings()
+            interval = settings.drain_interval
+            if interval == 0:
+                return
+            drained = await run_in_threadpool(drain, settings.store)
+            if drained.delivered or drained.rejected:
+                log.info("lineage events that waited in the store: %s", drained)
+        except (SematicError, OperationalError, ProgrammingError) as error:
+            log.warning("lineage events that wait in the store cannot be fetched now: %s", _first_line(error))
+        await asyncio.sleep(interval or 10)
+
+
+async def _not_found(request: Request, error: Exception) -> JSONResponse:  # noqa: ARG001 - FastAPI passes both
+    return JSONResponse({"detail": str(error)}, status_code=404)
+
+
+async def _rejected(request: Request, error: Exception) -> JSONResponse:  # noqa: ARG001 - FastAPI passes both
+    return JSONResponse({"detail": str(error)}, status_code=422)
+
+
+async def _database_failed(request: Request, error: Exception) -> JSONResponse:  # noqa: ARG001 - FastAPI passes both
+    text = _first_line(error)
+    log.error("lineage tables: %s", text)
+    missing = any(sign in text.lower() for sign in ("no such table", "does not exist", "doesn't exist"))
+    hint = "the lineage tables are missing: run airflow db migrate" if missing else "the database does not answer, try again"
+    return JSONResponse({"detail": hint}, status_code=503)
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]

@@ -1,0 +1,92 @@
+"""Details of one run and of one artifact."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Annotated, Any
+from uuid import UUID
+
+from airflow.api_fastapi.common.db.common import SessionDep
+from fastapi import APIRouter, HTTPException, Path
+
+from sematic_airflow_provider.db import queries
+from sematic_airflow_provider.db.models import DataRow
+from sematic_airflow_provider.lineage.graph import Node, lock
+from sematic_airflow_provider.server.access import ReadableDep, may_read
+from sematic_airflow_provider.server.routes.graphs import Digest
+from sematic_airflow_provider.server.schemas import ArtifactAnswer, RunAnswer
+
+router = APIRouter(tags=["details"])
+
+
+@router.get("/runs/{run_id}")
+def run_details(run_id: Annotated[UUID, Path(description="an OpenLineage run id")], session: SessionDep, readable: ReadableDep) -> RunAnswer:
+    """All that the events of a run have told."""
+    row = queries.run_row(session, str(run_id))
+    if not may_read(readable, [row.dag_id]):
+        raise HTTPException(403, "you may not read the runs of this Dag")
+    facets: Mapping[str, Any] = json.loads(row.facets)
+    ports = queries.reads_and_writes(session, row.run_id)
+    data = queries.nodes(session, sorted({port.node_id for port in ports}), readable)
+    error = _object(facets.get("errorMessage"))
+    return RunAnswer.model_validate(
+        {
+            "node": queries.run_node(row),
+            "inputs": [{"label": p.label, "node": data[p.node_id]} for p in ports if p.direction == "read"],
+            "outputs": [{"label": p.label, "node": data[p.node_id]} for p in ports if p.direction == "write"],
+            "step": _facet(facets, "sematic_step"),
+            "source": _object(facets.get("sourceCode")).get("sourceCode"),
+            "provenance": _facet(facets, "sematic_provenance"),
+            "resources": _facet(facets, "sematic_resources"),
+            "metrics": _object(_object(facets.get("sematic_metrics")).get("metrics")),
+            "error": {"message": str(error.get("message", "")), "stack_trace": error.get("stackTrace")} if error else None,
+            "tries": queries.tries(session, row),
+            "event_count": row.event_count,
+        },
+        from_attributes=True,
+    )
+
+
+@router.get("/artifacts/{digest}")
+def artifact_details(digest: Digest, session: SessionDep, readable: ReadableDep) -> ArtifactAnswer:
+    """An artifact: who made it, who used it, and what it looks like."""
+    (node_id,) = queries.artifact_seed(session, digest)
+    node = queries.nodes(session, [node_id], readable)[node_id]
+    if node.locked:
+        raise HTTPException(403, "no Dag that you may read made or used this artifact")
+    facets = queries.write_facets(session, node_id)
+    row = session.get(DataRow, node_id)
+    assert row is not None
+    schema = _object(facets.get("schema")).get("fields")
+    statistics = {k: v for k, v in _object(facets.get("outputStatistics")).items() if not k.startswith("_")}
+    return ArtifactAnswer.model_validate(
+        {
+            "node": node,
+            "producers": _runs(session, node_id, "write", readable),
+            "consumers": _runs(session, node_id, "read", readable),
+            "schema_fields": [f for f in schema if isinstance(f, Mapping) and "name" in f] if isinstance(schema, list) else [],
+            "statistics": statistics,
+            "first_seen": row.first_seen,
+        },
+        from_attributes=True,
+    )
+
+
+def _runs(session: SessionDep, node_id: str, direction: str, readable: ReadableDep) -> list[Node]:
+    allowed = None if readable is None else readable()
+    found: list[Node] = []
+    for row in queries.runs_that_touched(session, node_id, direction):
+        node = queries.run_node(row)
+        found.append(node if allowed is None or row.dag_id is None or row.dag_id in allowed else lock(node))
+    return found
+
+
+def _object(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _facet(facets: Mapping[str, Any], name: str) -> dict[str, Any] | None:
+    """A facet without the bookkeeping that every facet has."""
+    found = facets.get(name)
+    return {key: value for key, value in found.items() if not key.startswith("_")} if isinstance(found, Mapping) else None
