@@ -1,0 +1,53 @@
+/** One hook for each endpoint; the only file with query keys. */
+import { keepPreviousData, useQuery } from "@tanstack/react-query";
+
+import { ApiError, getJson } from "./client";
+import type { ArtifactDetails, Direction, LineageGraph, RunDetails } from "./types";
+
+const POLL_MS = 5000;
+
+export type Place = { dagId?: string; runId?: string; taskId?: string; mapIndex?: string };
+export type Extent = { depth?: number; direction: Direction };
+
+/** The graph endpoint of the page that the tab stands on. */
+export const graphPath = ({ dagId, runId, taskId, mapIndex }: Place, { depth, direction }: Extent): string => {
+  const part = encodeURIComponent;
+  const dag = `/dags/${part(dagId ?? "~")}`;
+  const run = runId === undefined ? "" : `/runs/${part(runId)}`;
+  const task = taskId === undefined ? "" : `/tasks/${part(taskId)}`;
+  const query = new URLSearchParams();
+  if (depth !== undefined) query.set("depth", String(depth));
+  if (direction !== "both") query.set("direction", direction);
+  if (run && task && mapIndex !== undefined && /^\d+$/.test(mapIndex)) query.set("map_index", mapIndex);
+  const text = query.toString();
+  return `${dag}${run}${task}/graph${text ? `?${text}` : ""}`;
+};
+
+const retry = (count: number, error: Error) => !(error instanceof ApiError && error.status < 500) && count < 2;
+
+export const useGraph = (place: Place, extent: Extent) => {
+  const path = graphPath(place, extent);
+  return useQuery({
+    queryKey: ["graph", path],
+    queryFn: ({ signal }) => getJson<LineageGraph>(path, signal),
+    placeholderData: keepPreviousData,
+    refetchInterval: ({ state }) =>
+      state.data?.nodes.some((node) => node.kind === "run" && node.state === "running") ? POLL_MS : false,
+    retry,
+  });
+};
+
+export const useRun = (runId: string) =>
+  useQuery({
+    queryKey: ["run", runId],
+    queryFn: ({ signal }) => getJson<RunDetails>(`/runs/${runId}`, signal),
+    refetchInterval: ({ state }) => (state.data?.node.state === "running" ? POLL_MS : false),
+    retry,
+  });
+
+export const useArtifact = (digest: string) =>
+  useQuery({
+    queryKey: ["artifact", digest],
+    queryFn: ({ signal }) => getJson<ArtifactDetails>(`/artifacts/${digest}`, signal),
+    retry,
+  });
