@@ -94,6 +94,7 @@ class SematicOperator(DecoratedOperator, PythonOperator):  # type: ignore[misc]
             else:
                 value = self._call(context, store)
                 record.outputs = self._save(value, store)
+                record.facts = self._facts(value)
         finally:
             record.metrics = record.metrics or step.metrics
             if record.resources is None:
@@ -129,6 +130,12 @@ class SematicOperator(DecoratedOperator, PythonOperator):  # type: ignore[misc]
         from sematic_airflow_provider.pod.run import save_outputs
 
         return save_outputs(store, value, multiple=bool(self.multiple_outputs), prefix=f"{self.dag_id}.{self.task_id}")
+
+    def _facts(self, value: Any) -> dict[str, dict[str, Any]]:
+        from sematic_airflow_provider.artifacts.repository import facts_of
+
+        outputs = value if self.multiple_outputs and isinstance(value, Mapping) else {RETURN_KEY: value}
+        return {key: facts_of(member) for key, member in outputs.items()}
 
     def _attach_to_outlets(self, context: Any, record: StepRecord, store: Repository) -> None:
         """Let the events of declared outlet assets carry the output, for steps that take the asset as an argument."""

@@ -3,7 +3,7 @@ import type { ReactNode } from "react";
 
 export const Field = ({ children, name }: { children: ReactNode; name: string }) => (
   <HStack align="start" fontSize="sm" gap={3}>
-    <Text color="fg.muted" flexShrink={0} w="104px">
+    <Text color="fg.muted" flexShrink={0} overflowWrap="anywhere" w="128px">
       {name}
     </Text>
     <Box minW={0} overflowWrap="anywhere">

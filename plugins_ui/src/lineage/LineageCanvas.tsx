@@ -65,7 +65,7 @@ export const LineageCanvas = ({ colorMode, edges, nodes, onSelect, shape }: Prop
     >
       <Background gap={24} />
       <Controls fitViewOptions={FIT} showInteractive={false} />
-      {nodes.length > 12 ? <MiniMap pannable zoomable style={{ height: 90, width: 140 }} /> : null}
+      {nodes.length > 40 ? <MiniMap pannable zoomable style={{ height: 90, width: 140 }} /> : null}
     </ReactFlow>
   );
 };

@@ -51,8 +51,9 @@ const Loaded = ({ graph, place, url }: { graph: LineageGraph; place: Place; url:
   return (
     <Flex
       direction="column"
-      h="calc(100vh - 260px)"
-      minH="460px"
+      h="calc(100vh - 300px)"
+      minH="440px"
+      pt={2}
       onKeyDown={(event) => {
         if (event.key === "Escape") url.select(undefined);
       }}

@@ -4,7 +4,7 @@ import type { ElkExtendedEdge, ElkNode } from "elkjs/lib/elk-api";
 
 import type { LineageEdge, LineageGraph, LineageNode } from "../api/types";
 
-export const SIZE = { run: { width: 200, height: 58 }, artifact: { width: 190, height: 50 }, dataset: { width: 190, height: 50 } };
+export const SIZE = { run: { width: 176, height: 56 }, artifact: { width: 168, height: 48 }, dataset: { width: 168, height: 48 } };
 
 export type NodeData = { node: LineageNode; focus: boolean; more: boolean; dimmed: boolean; onShowMore: () => void };
 export type FlowNode = Node<NodeData>;
@@ -14,8 +14,12 @@ export type FlowEdge = Edge<EdgeData>;
 const OPTIONS = {
   "elk.algorithm": "layered",
   "elk.direction": "RIGHT",
-  "elk.layered.spacing.nodeNodeBetweenLayers": "70",
-  "elk.spacing.nodeNode": "26",
+  "elk.layered.spacing.nodeNodeBetweenLayers": "44",
+  "elk.spacing.nodeNode": "24",
+  // A long pipeline goes on in a second row, instead of shrinking to a thread.
+  "elk.layered.wrapping.strategy": "MULTI_EDGE",
+  "elk.layered.wrapping.additionalEdgeSpacing": "24",
+  "elk.aspectRatio": "1.9",
   "elk.layered.thoroughness": "3",
   "elk.edgeRouting": "SPLINES",
 };
