@@ -113,17 +113,17 @@ def predict(model: Pipeline, upcoming: pd.DataFrame) -> pd.DataFrame:
 
 
 @sematic_task
-def month_to_test(interval_end: str) -> int:
+def month_to_test(run_after: str) -> int:
     """The month that has just ended. The data know 2013 only: other years count as 2013, January and December as their neighbours."""
     from datetime import datetime, timedelta
 
-    ended = datetime.fromisoformat(interval_end) - timedelta(days=1)
+    ended = datetime.fromisoformat(run_after) - timedelta(days=1)
     return min(max(ended.month, 2), 11)
 
 
 @dag(schedule="@monthly", start_date=pendulum.datetime(2013, 3, 1, tz="UTC"), catchup=False, max_active_runs=1, doc_md=__doc__, tags=["sematic"])
 def flight_delays():
-    month = month_to_test("{{ (data_interval_end or dag_run.run_after).isoformat() }}")
+    month = month_to_test("{{ dag_run.run_after.isoformat() }}")  # the end of a scheduled run's data interval
     flights = featurise(
         ingest.override(task_id="ingest_flights")("flights"),
         ingest.override(task_id="ingest_weather")("weather"),

@@ -98,7 +98,7 @@ def _refs_only(value: Any) -> Any:
 
     if isinstance(value, LazyXComSequence):
         with lazy_refs():
-            return list(value)
+            return list(value[:])  # one request, where iterating asks for one item after another until there is none
     if type(value) in (list, tuple):
         return type(value)(_refs_only(member) for member in value)
     if type(value) is dict:
