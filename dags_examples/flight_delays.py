@@ -23,7 +23,19 @@ if TYPE_CHECKING:
 APPROVED_MODEL = Asset("flight_delay_model")
 
 LATE_MINUTES = 30
-NUMBERS = ["hour", "month", "weekday", "distance", "dest_lat", "dest_lon", "seats", "wind_speed", "precip", "visib", "temp"]
+NUMBERS = [
+    "hour",
+    "month",
+    "weekday",
+    "distance",
+    "dest_lat",
+    "dest_lon",
+    "seats",
+    "wind_speed",
+    "precip",
+    "visib",
+    "temp",
+]
 CATEGORIES = ["carrier", "origin"]
 QUALITY = {"auc": Bounds(min=0.6), "late_share": Bounds(min=0.02, max=0.6)}
 
@@ -37,7 +49,9 @@ def ingest(table: str) -> pd.DataFrame:
 
 
 @sematic_task
-def featurise(flights: pd.DataFrame, weather: pd.DataFrame, planes: pd.DataFrame, airports: pd.DataFrame) -> pd.DataFrame:
+def featurise(
+    flights: pd.DataFrame, weather: pd.DataFrame, planes: pd.DataFrame, airports: pd.DataFrame
+) -> pd.DataFrame:
     """One row for each flight that landed: when it left, from where to where, on which plane, in which weather, and whether it was late."""
     import pandas as pd
 
@@ -51,7 +65,9 @@ def featurise(flights: pd.DataFrame, weather: pd.DataFrame, planes: pd.DataFrame
     joined["weekday"] = pd.to_datetime(joined[["year", "month", "day"]]).dt.weekday
     joined["late"] = joined["arr_delay"] > LATE_MINUTES
     columns = ["month", "day", "flight", "tailnum", "dest", *CATEGORIES, *[n for n in NUMBERS if n != "month"], "late"]
-    return joined[columns].sort_values(["month", "day", "hour", "carrier", "flight", "origin"], kind="stable", ignore_index=True)
+    return joined[columns].sort_values(
+        ["month", "day", "hour", "carrier", "flight", "origin"], kind="stable", ignore_index=True
+    )
 
 
 @sematic_task(multiple_outputs=True)
@@ -77,7 +93,9 @@ def train(training: pd.DataFrame) -> Pipeline:
     encode = OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1)
     features = ColumnTransformer([("categories", encode, CATEGORIES), ("numbers", "passthrough", NUMBERS)])
     learner = HistGradientBoostingClassifier(max_iter=60, random_state=13)
-    return Pipeline([("features", features), ("learner", learner)]).fit(training[CATEGORIES + NUMBERS], training["late"])
+    return Pipeline([("features", features), ("learner", learner)]).fit(
+        training[CATEGORIES + NUMBERS], training["late"]
+    )
 
 
 @sematic_task(multiple_outputs=False)
@@ -121,7 +139,14 @@ def month_to_test(run_after: str) -> int:
     return min(max(ended.month, 2), 11)
 
 
-@dag(schedule="@monthly", start_date=pendulum.datetime(2013, 3, 1, tz="UTC"), catchup=False, max_active_runs=1, doc_md=__doc__, tags=["sematic"])
+@dag(
+    schedule="@monthly",
+    start_date=pendulum.datetime(2013, 3, 1, tz="UTC"),
+    catchup=False,
+    max_active_runs=1,
+    doc_md=__doc__,
+    tags=["sematic"],
+)
 def flight_delays():
     month = month_to_test("{{ dag_run.run_after.isoformat() }}")  # the end of a scheduled run's data interval
     flights = featurise(

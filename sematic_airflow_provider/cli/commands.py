@@ -38,7 +38,7 @@ def reproduce(args: Namespace) -> None:
 
 
 @providers_configuration_loaded
-def drain(args: Namespace) -> None:  # noqa: ARG001 - Airflow passes it
+def drain(args: Namespace) -> None:
     """Deliver the events that wait in the store."""
     from sematic_airflow_provider.db.spool import drain as drain_spool
     from sematic_airflow_provider.settings import load_settings

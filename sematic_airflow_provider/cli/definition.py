@@ -9,7 +9,12 @@ _COMMANDS = "sematic_airflow_provider.cli.commands"
 ARG_RUN = Arg(("run",), help="a Dag run id, or the id of one run as the Lineage tab shows it")
 ARG_DAG = Arg(("--dag-id",), help="the Dag, where several have a run of that id")
 ARG_TASK = Arg(("--task-id",), help="only this task's steps", action="append")
-ARG_OUTPUT = Arg(("-o", "--output"), help="how to print: table, json, yaml, plain (default: table)", default="table", choices=("table", "json", "yaml", "plain"))
+ARG_OUTPUT = Arg(
+    ("-o", "--output"),
+    help="how to print: table, json, yaml, plain (default: table)",
+    default="table",
+    choices=("table", "json", "yaml", "plain"),
+)
 
 
 def get_cli_commands() -> list[GroupCommand]:

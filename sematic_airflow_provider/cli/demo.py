@@ -55,10 +55,21 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m sematic_airflow_provider.cli.demo",
         description="Starts a complete local Airflow (SQLite, a local folder, no cloud), runs the flight delays example and shows its lineage.",
     )
-    parser.add_argument("--home", type=Path, default=Path(".demo"), help="AIRFLOW_HOME of the demo (default: %(default)s); kept, so the next start is quicker")
-    parser.add_argument("--dags", type=Path, default=Path("dags_examples"), help="folder of the example Dags (default: %(default)s)")
-    parser.add_argument("--port", type=int, default=8080, help="port of the UI (default: %(default)s, or the next free one)")
-    parser.add_argument("--check", action="store_true", help="check the result without a browser, stop everything and exit")
+    parser.add_argument(
+        "--home",
+        type=Path,
+        default=Path(".demo"),
+        help="AIRFLOW_HOME of the demo (default: %(default)s); kept, so the next start is quicker",
+    )
+    parser.add_argument(
+        "--dags", type=Path, default=Path("dags_examples"), help="folder of the example Dags (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--port", type=int, default=8080, help="port of the UI (default: %(default)s, or the next free one)"
+    )
+    parser.add_argument(
+        "--check", action="store_true", help="check the result without a browser, stop everything and exit"
+    )
     return parser
 
 
@@ -81,7 +92,11 @@ def _run(airflow: LocalAirflow, say: Any, *, check: bool) -> int:
         problems = find_problems(airflow, run_id)
         for problem in problems:
             say(f"PROBLEM: {problem}")
-        say("the demo does not work" if problems else "the demo works: every step, and the predictions' way back to the raw tables")
+        say(
+            "the demo does not work"
+            if problems
+            else "the demo works: every step, and the predictions' way back to the raw tables"
+        )
         return 1 if problems else 0
     print(
         f"\n  Lineage:  {airflow.url}/dags/{DAG}/runs/{quote(run_id, safe='')}/plugin/lineage-run"
@@ -131,7 +146,7 @@ def _problems(graph: Any) -> list[str]:
     return problems + [f"no path from the predictions to {raw}" for raw in sorted(_RAW - reached)]
 
 
-def _interrupt(number: int, frame: FrameType | None) -> NoReturn:  # noqa: ARG001 - a signal handler takes both
+def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
     raise KeyboardInterrupt
 
 

@@ -38,7 +38,10 @@ def examine() -> list[Finding]:
     try:
         settings = load_settings()
     except SematicError as error:
-        return [*findings, Finding("settings", "error", str(error), "correct the option in airflow.cfg or its environment variable")]
+        return [
+            *findings,
+            Finding("settings", "error", str(error), "correct the option in airflow.cfg or its environment variable"),
+        ]
     checks: tuple[Callable[[Settings], Iterator[Finding]], ...] = (_store, _delivery, _tables, _bundle, _pods)
     for check in checks:
         findings.extend(check(settings))
@@ -47,7 +50,8 @@ def examine() -> list[Finding]:
 
 def _versions() -> Finding:
     found = ", ".join(
-        f"{name} {importlib.metadata.version(name)}" for name in ("apache-airflow", "apache-airflow-providers-openlineage")
+        f"{name} {importlib.metadata.version(name)}"
+        for name in ("apache-airflow", "apache-airflow-providers-openlineage")
     )
     major, minor = (int(part) for part in importlib.metadata.version("apache-airflow").split(".")[:2])
     found = f"sematic-airflow-provider {__version__}, {found}"
@@ -66,7 +70,9 @@ def _xcom_backend() -> Finding:
         return Finding("XCom backend", "error", f"{configured}: {error}", f"set [core] xcom_backend = {XCOM_BACKEND}")
     if any(f"{base.__module__}.{base.__qualname__}" == XCOM_BACKEND for base in getattr(backend, "__mro__", ())):
         return Finding("XCom backend", "ok", configured)
-    return Finding("XCom backend", "error", configured, f"set [core] xcom_backend = {XCOM_BACKEND} (AIRFLOW__CORE__XCOM_BACKEND)")
+    return Finding(
+        "XCom backend", "error", configured, f"set [core] xcom_backend = {XCOM_BACKEND} (AIRFLOW__CORE__XCOM_BACKEND)"
+    )
 
 
 def _transport() -> Finding:
@@ -81,7 +87,9 @@ def _transport() -> Finding:
         path = conf.config_path(False)
         if path and Path(path).is_file() and TRANSPORT in Path(path).read_text(encoding="utf-8"):
             return Finding("OpenLineage transport", "ok", path)
-        return Finding("OpenLineage transport", "error", kind, f"{fix}, or add it to a composite transport beside yours")
+        return Finding(
+            "OpenLineage transport", "error", kind, f"{fix}, or add it to a composite transport beside yours"
+        )
     return Finding("OpenLineage transport", "ok", kind.rsplit(".", 1)[-1])
 
 
@@ -99,10 +107,18 @@ def _store(settings: Settings) -> Iterator[Finding]:
     yield Finding("store", "ok", f"{store.url}, readable and writable")
     if waiting:
         yield Finding(
-            "waiting events", "warning", f"{len(waiting)} in the store", "start the API server, or run: airflow sematic drain"
+            "waiting events",
+            "warning",
+            f"{len(waiting)} in the store",
+            "start the API server, or run: airflow sematic drain",
         )
     if rejected:
-        yield Finding("rejected events", "warning", f"{len(rejected)} in {store.url}/spool/rejected", "read the .reason.txt beside each")
+        yield Finding(
+            "rejected events",
+            "warning",
+            f"{len(rejected)} in {store.url}/spool/rejected",
+            "read the .reason.txt beside each",
+        )
 
 
 def _delivery(settings: Settings) -> Iterator[Finding]:
@@ -112,13 +128,16 @@ def _delivery(settings: Settings) -> Iterator[Finding]:
         yield Finding("delivery of events", state, "through the store (no [sematic] lineage_api_key)", fix)
     elif not settings.lineage_url:
         yield Finding(
-            "delivery of events", "warning", "an API key, but no URL: events go through the store", "set [sematic] lineage_url or [api] base_url"
+            "delivery of events",
+            "warning",
+            "an API key, but no URL: events go through the store",
+            "set [sematic] lineage_url or [api] base_url",
         )
     else:
         yield Finding("delivery of events", "ok", f"posted to {settings.lineage_url}")
 
 
-def _tables(settings: Settings) -> Iterator[Finding]:  # noqa: ARG001 - every check takes the settings
+def _tables(settings: Settings) -> Iterator[Finding]:
     from airflow.utils.session import create_session
 
     from sematic_airflow_provider.db.manager import SematicDBManager
@@ -130,7 +149,7 @@ def _tables(settings: Settings) -> Iterator[Finding]:  # noqa: ARG001 - every ch
             yield Finding("lineage tables", "error", "missing or of another version", "run: airflow db migrate")
 
 
-def _bundle(settings: Settings) -> Iterator[Finding]:  # noqa: ARG001 - every check takes the settings
+def _bundle(settings: Settings) -> Iterator[Finding]:
     bundle = Path(__file__).parents[1] / "server" / "static" / "main.js"
     if bundle.is_file():
         yield Finding("Lineage UI", "ok", f"built, {bundle.stat().st_size // 1024} kB")
@@ -142,11 +161,14 @@ def _pods(settings: Settings) -> Iterator[Finding]:
     if settings.compute != "kubernetes":
         return
     if not settings.pod_image and not settings.pod_template_file:
-        yield Finding("pods", "error", "compute = kubernetes without an image", "set [sematic] pod_image or pod_template_file")
+        yield Finding(
+            "pods", "error", "compute = kubernetes without an image", "set [sematic] pod_image or pod_template_file"
+        )
     try:
         importlib.metadata.version("apache-airflow-providers-cncf-kubernetes")
     except importlib.metadata.PackageNotFoundError:
-        yield Finding("pods", "error", "the Kubernetes provider is missing", "pip install 'sematic-airflow-provider[kubernetes]'")
+        yield Finding(
+            "pods", "error", "the Kubernetes provider is missing", "pip install 'sematic-airflow-provider[kubernetes]'"
+        )
     else:
         yield Finding("pods", "ok", settings.pod_image or settings.pod_template_file)
-

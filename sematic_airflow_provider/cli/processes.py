@@ -78,7 +78,11 @@ class LocalAirflow:
     @property
     def environment(self) -> dict[str, str]:
         """What every process of this Airflow runs with. Settings of another Airflow in our own environment are left out."""
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(("AIRFLOW_", "OPENLINEAGE_", "_AIRFLOW_"))}
+        kept = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("AIRFLOW_", "OPENLINEAGE_", "_AIRFLOW_"))
+        }
         database = self.database or f"sqlite:///{self.home}/airflow.db"
         passwords = self.home / "passwords.json"
         return {
@@ -113,7 +117,9 @@ class LocalAirflow:
             **self.extra,
         }
 
-    def command(self, *arguments: str, timeout: float | None = 600, check: bool = True) -> subprocess.CompletedProcess[str]:
+    def command(
+        self, *arguments: str, timeout: float | None = 600, check: bool = True
+    ) -> subprocess.CompletedProcess[str]:
         """Run ``airflow …`` to its end.
 
         Raises:
@@ -153,7 +159,9 @@ class LocalAirflow:
 
     def stop(self, *components: str) -> None:
         """Stop these components, all by default, with everything that they started."""
-        stopping = {name: self._running.pop(name) for name in reversed(components or COMPONENTS) if name in self._running}
+        stopping = {
+            name: self._running.pop(name) for name in reversed(components or COMPONENTS) if name in self._running
+        }
         for process in stopping.values():
             _signal_group(process, signal.SIGTERM)
         deadline = time.monotonic() + _STOP_SECONDS
@@ -173,7 +181,9 @@ class LocalAirflow:
             if process.poll() is not None:
                 log = self.home / "logs" / f"{component}.log"
                 tail = "\n".join(log.read_text(errors="replace").splitlines()[-20:])
-                raise ProcessEndedError(f"the {component} ended with status {process.returncode}. The end of {log}:\n{tail}")
+                raise ProcessEndedError(
+                    f"the {component} ended with status {process.returncode}. The end of {log}:\n{tail}"
+                )
 
     def wait_until_healthy(self, timeout: float = 180) -> None:
         """Wait until API server, scheduler and Dag processor report healthy.
@@ -184,10 +194,15 @@ class LocalAirflow:
         """
         wanted = {"scheduler", "dag_processor"} & {name.replace("-", "_") for name in self._running}
         missing: set[str] = {"api-server"}
-        for _ in self._until(timeout, lambda: f"not healthy: {', '.join(sorted(missing))}"):
+
+        def explain() -> str:
+            return f"not healthy: {', '.join(sorted(missing))}"
+
+        for _ in self._until(timeout, explain):
             with contextlib.suppress(OSError, ValueError):
                 health = self.get("/api/v2/monitor/health", token=False)
-                missing = {name for name in wanted if (health.get(name) or {}).get("status") != "healthy"}
+                missing.clear()
+                missing.update(name for name in wanted if (health.get(name) or {}).get("status") != "healthy")
                 if not missing:
                     return
 
@@ -224,7 +239,8 @@ class LocalAirflow:
         """State of each task instance of a run; mapped ones as ``task[index]``."""
         found = self.get(f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances?limit=500")["task_instances"]
         return {
-            ti["task_id"] + (f"[{ti['map_index']}]" if ti["map_index"] >= 0 else ""): str(ti["state"] or "waiting") for ti in found
+            ti["task_id"] + (f"[{ti['map_index']}]" if ti["map_index"] >= 0 else ""): str(ti["state"] or "waiting")
+            for ti in found
         }
 
     def follow(self, dag_id: str, run_id: str, timeout: float = 600) -> Iterator[tuple[str, str]]:

@@ -76,7 +76,9 @@ def reproduce_run(
     outcomes: list[Outcome] = []
     for number, step in enumerate(steps, start=1):
         progress(f"[{number}/{len(steps)}] {step.label}")
-        outcomes.extend(_reproduce(step, repository, allow_pickle=settings.allow_pickle, inline_limit=settings.inline_limit))
+        outcomes.extend(
+            _reproduce(step, repository, allow_pickle=settings.allow_pickle, inline_limit=settings.inline_limit)
+        )
     return outcomes
 
 
@@ -88,7 +90,16 @@ def _reproduce(step: RecordedStep, repository: Repository, *, allow_pickle: bool
         names = ", ".join(facet["contextArguments"])
         return [Outcome(step.label, "", "", "", "not reproducible", f"takes {names} from Airflow's context")]
     if not facet.get("code"):
-        return [Outcome(step.label, "", "", "", "not reproducible", str(facet.get("codeUnavailable") or "its code was not recorded"))]
+        return [
+            Outcome(
+                step.label,
+                "",
+                "",
+                "",
+                "not reproducible",
+                str(facet.get("codeUnavailable") or "its code was not recorded"),
+            )
+        ]
     try:
         recorded = {key: ArtifactRef.from_json(ref) for key, ref in (facet.get("outputs") or {}).items()}
         task = PodTask(
@@ -106,12 +117,15 @@ def _reproduce(step: RecordedStep, repository: Repository, *, allow_pickle: bool
     result = _run(task, repository)
     if isinstance(result, str):
         return [Outcome(step.label, "", "", "", "failed", result)]
-    return [_compare(step.label, key, recorded.get(key), result.outputs.get(key)) for key in sorted({*recorded, *result.outputs})]
+    return [
+        _compare(step.label, key, recorded.get(key), result.outputs.get(key))
+        for key in sorted({*recorded, *result.outputs})
+    ]
 
 
 def _run(task: PodTask, repository: Repository) -> PodResult | str:
     """Run in a process of its own, as the step once did; the last line of its error when it fails."""
-    done = subprocess.run(  # noqa: S603 - this interpreter and our own module
+    done = subprocess.run(
         [sys.executable, "-m", "sematic_airflow_provider.pod", "--stdin"],
         input=task.to_json(),
         capture_output=True,

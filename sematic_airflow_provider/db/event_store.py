@@ -51,7 +51,8 @@ def _ingest(session: Session, events: Sequence[Event]) -> int:
         _lock(session, run_id, next(e for e in fresh if e.run_id == run_id))
     now = dt.datetime.now(dt.timezone.utc)
     session.add_all(
-        EventRow(digest=e.digest, received_at=now, event_time=e.time, kind=e.kind, run_id=e.run_id, payload=e.text) for e in fresh
+        EventRow(digest=e.digest, received_at=now, event_time=e.time, kind=e.kind, run_id=e.run_id, payload=e.text)
+        for e in fresh
     )
     session.flush()
     for run_id in run_ids:
@@ -65,7 +66,9 @@ def _unknown(session: Session, events: Sequence[Event]) -> list[Event]:
     known: set[str] = set()
     digests = list(unique)
     for start in range(0, len(digests), _CHUNK):
-        known.update(session.scalars(select(EventRow.digest).where(EventRow.digest.in_(digests[start : start + _CHUNK]))))
+        known.update(
+            session.scalars(select(EventRow.digest).where(EventRow.digest.in_(digests[start : start + _CHUNK])))
+        )
     return [event for digest, event in unique.items() if digest not in known]
 
 
@@ -75,7 +78,14 @@ def _lock(session: Session, run_id: str, event: Event) -> None:
     if row is None:
         session.add(
             RunRow(
-                run_id=run_id, namespace=event.namespace, name=event.name, state="unknown", map_index=-1, try_number=0, facets="{}", event_count=0
+                run_id=run_id,
+                namespace=event.namespace,
+                name=event.name,
+                state="unknown",
+                map_index=-1,
+                try_number=0,
+                facets="{}",
+                event_count=0,
             )
         )
         session.flush()  # another server that makes it too: an integrity error, and the transaction is tried again
@@ -84,8 +94,7 @@ def _lock(session: Session, run_id: str, event: Event) -> None:
 def _project(session: Session, run_id: str) -> None:
     texts = session.scalars(select(EventRow.payload).where(EventRow.run_id == run_id, EventRow.kind == "run")).all()
     record = fold(event_of_text(text) for text in texts)
-    row = session.get(RunRow, run_id)
-    assert row is not None
+    row = session.get_one(RunRow, run_id)
     _fill(row, record)
     session.execute(delete(IoRow).where(IoRow.run_id == run_id))
     known = _known_data(session, record)
@@ -98,7 +107,17 @@ def _project(session: Session, run_id: str) -> None:
 
 
 def _fill(row: RunRow, record: RunRecord) -> None:
-    for name in ("namespace", "name", "state", "started_at", "ended_at", "parent_run_id", "dag_id", "dag_run_id", "task_id"):
+    for name in (
+        "namespace",
+        "name",
+        "state",
+        "started_at",
+        "ended_at",
+        "parent_run_id",
+        "dag_id",
+        "dag_run_id",
+        "task_id",
+    ):
         setattr(row, name, getattr(record, name))
     row.map_index, row.try_number, row.event_count = record.map_index, record.try_number, record.event_count
     row.facets = canonical_json(dict(record.facets)).decode()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import ClassVar
 
 from airflow.utils.db_manager import BaseDBManager
 
@@ -11,7 +12,7 @@ from sematic_airflow_provider.db.models import metadata
 _HERE = Path(__file__).parent
 
 
-class SematicDBManager(BaseDBManager):  # type: ignore[misc]
+class SematicDBManager(BaseDBManager):
     """Manages the ``sematic_`` tables."""
 
     metadata = metadata
@@ -19,7 +20,7 @@ class SematicDBManager(BaseDBManager):  # type: ignore[misc]
     migration_dir = (_HERE / "migrations").as_posix()
     alembic_file = (_HERE / "alembic.ini").as_posix()
     supports_table_dropping = True
-    revision_heads_map = {"0.1.0": "5e1f00000001"}
+    revision_heads_map: ClassVar[dict[str, str]] = {"0.1.0": "5e1f00000001"}
 
     def downgrade(self, to_revision: str, from_revision: str | None = None, show_sql_only: bool = False) -> None:
         """Back to an earlier revision; ``base`` removes all our tables."""

@@ -29,11 +29,11 @@ class UtcTime(TypeDecorator[dt.datetime]):
     impl = DateTime().with_variant(mysql.DATETIME(fsp=6), "mysql", "mariadb")
     cache_ok = True
 
-    def process_bind_param(self, value: dt.datetime | None, dialect: Any) -> dt.datetime | None:  # noqa: ARG002
+    def process_bind_param(self, value: dt.datetime | None, dialect: Any) -> dt.datetime | None:
         """To the database."""
         return None if value is None else value.astimezone(dt.timezone.utc).replace(tzinfo=None)
 
-    def process_result_value(self, value: dt.datetime | None, dialect: Any) -> dt.datetime | None:  # noqa: ARG002
+    def process_result_value(self, value: dt.datetime | None, dialect: Any) -> dt.datetime | None:
         """From the database."""
         return None if value is None else value.replace(tzinfo=dt.timezone.utc)
 
@@ -102,7 +102,9 @@ class IoRow(Base):
     __tablename__ = "sematic_io"
     __table_args__ = (Index("ix_sematic_io_node_id_direction", "node_id", "direction"),)
     id: Mapped[int] = mapped_column(Number, primary_key=True, autoincrement=True)
-    run_id: Mapped[str] = mapped_column(String(36), ForeignKey("sematic_run.run_id", ondelete="CASCADE"), nullable=False, index=True)
+    run_id: Mapped[str] = mapped_column(
+        String(36), ForeignKey("sematic_run.run_id", ondelete="CASCADE"), nullable=False, index=True
+    )
     node_id: Mapped[str] = mapped_column(String(80), nullable=False)
     direction: Mapped[str] = mapped_column(String(5), nullable=False)
     label: Mapped[str] = mapped_column(JsonText, nullable=False)

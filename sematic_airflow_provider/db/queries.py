@@ -48,7 +48,9 @@ def dag_run_seeds(session: Session, dag_id: str, dag_run_id: str) -> list[str]:
     Raises:
         NodeNotFoundError: it has no lineage.
     """
-    query = select(RunRow.run_id).where(RunRow.dag_id == dag_id, RunRow.dag_run_id == dag_run_id, RunRow.task_id.is_not(None))
+    query = select(RunRow.run_id).where(
+        RunRow.dag_id == dag_id, RunRow.dag_run_id == dag_run_id, RunRow.task_id.is_not(None)
+    )
     return _seeds(session, query, f"Dag run {dag_run_id} of {dag_id}")
 
 
@@ -58,7 +60,9 @@ def task_seeds(session: Session, dag_id: str, dag_run_id: str, task_id: str, map
     Raises:
         NodeNotFoundError: it has no lineage.
     """
-    query = select(RunRow.run_id).where(RunRow.dag_id == dag_id, RunRow.dag_run_id == dag_run_id, RunRow.task_id == task_id)
+    query = select(RunRow.run_id).where(
+        RunRow.dag_id == dag_id, RunRow.dag_run_id == dag_run_id, RunRow.task_id == task_id
+    )
     if map_index is not None:
         query = query.where(RunRow.map_index == map_index)
     return _seeds(session, query, f"task {task_id} of Dag run {dag_run_id} of {dag_id}")
@@ -100,7 +104,9 @@ def graph(session: Session, seeds: Sequence[str], extent: Extent, readable: Read
 
 def nodes(session: Session, node_ids: Sequence[str], readable: Readable = None) -> dict[str, Node]:
     """The nodes of these ids; data are readable when one of the runs that read or wrote them is."""
-    run_rows = list(_by_key(session, RunRow, RunRow.run_id, [i.removeprefix("run:") for i in node_ids if i.startswith("run:")]))
+    run_rows = list(
+        _by_key(session, RunRow, RunRow.run_id, [i.removeprefix("run:") for i in node_ids if i.startswith("run:")])
+    )
     data_rows = list(_by_key(session, DataRow, DataRow.node_id, [i for i in node_ids if not i.startswith("run:")]))
     allowed = None if readable is None else set(readable())
     found: dict[str, Node] = {}
@@ -149,7 +155,11 @@ def reads_and_writes(session: Session, run_id: str) -> list[IoRow]:
 
 def runs_that_touched(session: Session, node_id: str, direction: str, limit: int = 200) -> list[RunRow]:
     """The runs that wrote, or that read, an artifact or data set; latest first."""
-    query = select(RunRow).join(IoRow, IoRow.run_id == RunRow.run_id).where(IoRow.node_id == node_id, IoRow.direction == direction)
+    query = (
+        select(RunRow)
+        .join(IoRow, IoRow.run_id == RunRow.run_id)
+        .where(IoRow.node_id == node_id, IoRow.direction == direction)
+    )
     rows = session.scalars(query.order_by(RunRow.started_at.desc()).limit(limit)).all()
     return list(dict.fromkeys(rows))
 
@@ -233,7 +243,7 @@ class _Edges:
         for chunk in _chunks(data):
             yield from self._rows(columns.where(IoRow.node_id.in_(chunk), IoRow.direction == data_direction))
 
-    def _rows(self, query: Select[Any]) -> Iterator[Edge]:
+    def _rows(self, query: Select[str, str, str, str]) -> Iterator[Edge]:
         for run_id, node_id, direction, label in self._session.execute(query.limit(20_000)):
             run = f"run:{run_id}"
             yield Edge(node_id, run, "read", label) if direction == "read" else Edge(run, node_id, "write", label)
@@ -265,8 +275,8 @@ def _touches(session: Session, node_ids: Sequence[str]) -> dict[str, list[_Touch
             .where(IoRow.node_id.in_(chunk))
             .group_by(IoRow.node_id, RunRow.dag_id, IoRow.direction, IoRow.name)
         )
-        for node_id, *rest in session.execute(query):
-            found.setdefault(node_id, []).append(_Touch(*rest))
+        for node_id, dag_id, direction, name, facets in session.execute(query):
+            found.setdefault(node_id, []).append(_Touch(dag_id, direction, name, facets))
     return found
 
 

@@ -66,17 +66,30 @@ def parse_event(record: Any) -> Event:
             _check_datasets(record.get(direction), direction)
         event_type = record.get("eventType") or "OTHER"
         if event_type not in EVENT_TYPES:
-            raise EventRejectedError("eventType", f"must be one of {', '.join(EVENT_TYPES)}, it is {str(event_type)[:40]!r}")
+            raise EventRejectedError(
+                "eventType", f"must be one of {', '.join(EVENT_TYPES)}, it is {str(event_type)[:40]!r}"
+            )
         _facets(run, "run.facets")
         _facets(job, "job.facets")
         namespace, name = _text(job, "namespace", "job"), _text(job, "name", "job")
         return Event(digest, "run", time, event_type, _run_id(run), namespace, name, record)
     if "dataset" in record and "job" not in record:
         dataset = _object(record, "dataset")
-        return Event(digest, "dataset", time, "OTHER", None, _text(dataset, "namespace", "dataset"), _text(dataset, "name", "dataset"), record)
+        return Event(
+            digest,
+            "dataset",
+            time,
+            "OTHER",
+            None,
+            _text(dataset, "namespace", "dataset"),
+            _text(dataset, "name", "dataset"),
+            record,
+        )
     if "job" in record and "dataset" not in record:
         job = _object(record, "job")
-        return Event(digest, "job", time, "OTHER", None, _text(job, "namespace", "job"), _text(job, "name", "job"), record)
+        return Event(
+            digest, "job", time, "OTHER", None, _text(job, "namespace", "job"), _text(job, "name", "job"), record
+        )
     raise EventRejectedError("event", "must have a run and a job, or a job alone, or a dataset alone")
 
 

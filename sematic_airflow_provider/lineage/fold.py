@@ -72,7 +72,9 @@ def fold(events: Iterable[Event]) -> RunRecord:
     """
     unique = {event.digest: event for event in events if event.kind == "run"}
     ordered = sorted(unique.values(), key=lambda e: (e.time, e.digest))
-    if len({event.run_id for event in ordered}) != 1:
+    run_ids = {event.run_id for event in ordered}
+    run_id = run_ids.pop() if len(run_ids) == 1 else None
+    if run_id is None:
         raise ValueError("fold takes the events of exactly one run")
     last = ordered[-1]
     facets = _latest(_mapping(_mapping(e.payload["run"]).get("facets")) for e in ordered)
@@ -81,12 +83,13 @@ def fold(events: Iterable[Event]) -> RunRecord:
     ends = [e for e in ordered if e.type in _ENDS]
     ended = ends[-1] if ends else None
     identity = _airflow_identity(facets)
-    assert last.run_id is not None
     return RunRecord(
-        run_id=last.run_id,
+        run_id=run_id,
         namespace=last.namespace,
         name=last.name,
-        state=_STATES[ended.type] if ended else ("running" if starts or any(e.type == "RUNNING" for e in ordered) else "unknown"),
+        state=_STATES[ended.type]
+        if ended
+        else ("running" if starts or any(e.type == "RUNNING" for e in ordered) else "unknown"),
         started_at=min(starts) if starts else None,
         ended_at=ended.time if ended else None,
         parent_run_id=_parent(facets),
@@ -152,7 +155,9 @@ def _data(events: list[Event], step: Mapping[str, Any]) -> Iterator[DataRecord]:
         ref = _ref(_mapping(facets.get("sematic_artifact")), name)
         kept = {facet: content for facet, content in facets.items() if facet in _OWN_FACETS}
         for label in _labels(step, direction, name, ref):
-            yield DataRecord("read" if direction == "read" else "write", namespace, name, version or None, label, ref, kept)
+            yield DataRecord(
+                "read" if direction == "read" else "write", namespace, name, version or None, label, ref, kept
+            )
 
 
 def _version(facets: Mapping[str, Any]) -> str | None:
@@ -182,4 +187,3 @@ def _labels(step: Mapping[str, Any], direction: str, name: str, ref: ArtifactRef
         if labels:
             return labels
     return [name.rsplit(".", 1)[-1]] if direction == "write" and ref is not None else [""]
-

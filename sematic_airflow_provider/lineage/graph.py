@@ -176,7 +176,22 @@ def artifact_label(names: Sequence[str], digest: str) -> str:
 def lock(node: Node) -> Node:
     """The node as someone sees it who may not read what it is of."""
     if isinstance(node, RunNode):
-        return RunNode(node.id, LOCKED, *([None] * 11), locked=True)
+        return replace(
+            node,
+            label=LOCKED,
+            locked=True,
+            run_id=None,
+            state=None,
+            job_namespace=None,
+            job_name=None,
+            dag_id=None,
+            dag_run_id=None,
+            task_id=None,
+            map_index=None,
+            try_number=None,
+            started_at=None,
+            ended_at=None,
+        )
     if isinstance(node, ArtifactNode):
         return ArtifactNode(node.id, LOCKED, None, None, None, None, (), None, None, has_value=False, locked=True)
     return replace(node, label=LOCKED, namespace=None, name=None, version=None, locked=True)

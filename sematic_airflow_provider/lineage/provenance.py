@@ -55,7 +55,7 @@ def _git(folder: str) -> dict[str, Any] | None:
     head = _run_git(folder, "rev-parse", "HEAD", "--abbrev-ref", "HEAD")
     if head is None:
         return None
-    commit, branch = (head.splitlines() + [""])[:2]
+    commit, branch = [*head.splitlines(), ""][:2]
     status = _run_git(folder, "status", "--porcelain", "--untracked-files=no")
     remote = _run_git(folder, "remote", "get-url", "origin")
     return {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import resource
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +23,8 @@ class ResourceMeter:
     def __init__(self) -> None:
         self._wall = time.perf_counter()
         self._cpu = _cpu_seconds()
-        try:
+        with suppress(OSError):  # not Linux, or no permission: the peak is then the process's, as the class says
             _CLEAR_REFS.write_text("5")
-        except OSError:
-            pass  # not Linux, or no permission: the peak is then the process's, as the class says
 
     def read(self) -> dict[str, Any]:
         """``durationSeconds``, ``cpuSeconds`` (of this process and its ended children) and ``peakMemoryBytes``."""

@@ -141,11 +141,8 @@ def _is_dropped(decorator: ast.expr, namespace: dict[str, Any]) -> bool:
         else:
             return False
     found = namespace.get(root.id)
-    if isinstance(found, ModuleType):
-        module = found.__name__
-    else:
-        module = getattr(found, "__module__", None) or type(found).__module__
-    return module.split(".")[0] in _DROPPED_DECORATORS
+    home = found.__name__ if isinstance(found, ModuleType) else getattr(found, "__module__", None)
+    return (home or type(found).__module__).split(".")[0] in _DROPPED_DECORATORS
 
 
 def _bound_names(statement: ast.stmt) -> set[str]:
@@ -169,7 +166,9 @@ def _used_names(node: ast.AST) -> set[str]:
 
 def _narrowed(statement: ast.Import | ast.ImportFrom, needed: set[str], package: str) -> ast.stmt:
     """The import with only the names that are needed, and absolute."""
-    names = [alias for alias in statement.names if alias.name == "*" or (alias.asname or alias.name).split(".")[0] in needed]
+    names = [
+        alias for alias in statement.names if alias.name == "*" or (alias.asname or alias.name).split(".")[0] in needed
+    ]
     if isinstance(statement, ast.Import):
         return ast.Import(names=names)
     module = statement.module

@@ -14,7 +14,9 @@ from sematic_airflow_provider.pod.spec import TASK_VARIABLE, PodTask
 def main(arguments: list[str] | None = None) -> int:
     """Exit status: 0 the step succeeded, 1 it failed, 2 it could not be started."""
     parser = argparse.ArgumentParser(prog="python -m sematic_airflow_provider.pod", description=__doc__)
-    parser.add_argument("--stdin", action="store_true", help=f"read the PodTask from standard input, not from {TASK_VARIABLE}")
+    parser.add_argument(
+        "--stdin", action="store_true", help=f"read the PodTask from standard input, not from {TASK_VARIABLE}"
+    )
     options = parser.parse_args(arguments)
     text = sys.stdin.read() if options.stdin else os.environ.get(TASK_VARIABLE, "")
     if not text:

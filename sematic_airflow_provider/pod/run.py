@@ -75,7 +75,7 @@ def load_function(text: str, name: str, digest: str) -> Callable[..., Any]:
     function = getattr(module, name, None)
     if not callable(function):
         raise StepError(f"the recorded code {short(digest)} does not define {name}")
-    return function  # type: ignore[no-any-return]
+    return function
 
 
 def call(function: Callable[..., Any], arguments: Mapping[str, Any]) -> Any:
@@ -112,7 +112,9 @@ def save_outputs(repository: Repository, value: Any, *, multiple: bool, prefix: 
     if not multiple:
         return {RETURN_KEY: repository.save(value, name=_join(prefix, RETURN_KEY))}
     if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
-        raise StepError(f"a step with multiple_outputs returns a dict with text keys, this one returned {type(value).__name__}")
+        raise StepError(
+            f"a step with multiple_outputs returns a dict with text keys, this one returned {type(value).__name__}"
+        )
     return {key: repository.save(member, name=_join(prefix, key)) for key, member in value.items()}
 
 

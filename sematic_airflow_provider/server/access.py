@@ -45,7 +45,9 @@ async def poster(request: Request) -> Any:
     """
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not token:
-        raise HTTPException(401, "posting lineage needs a bearer token: [sematic] lineage_api_key, or the token of an Airflow user")
+        raise HTTPException(
+            401, "posting lineage needs a bearer token: [sematic] lineage_api_key, or the token of an Airflow user"
+        )
     key = load_settings().lineage_api_key
     if key and hmac.compare_digest(token.encode(), key.encode()):
         return None
@@ -69,7 +71,9 @@ def check_may_post(user: Any, events: Iterable[Event]) -> None:
             method="PUT", access_entity=DagAccessEntity.TASK_INSTANCE, details=details, user=user
         )
         if not allowed:
-            raise HTTPException(403, f"you may not edit task instances of {dag_id or 'all Dags'}, so you may not post their lineage")
+            raise HTTPException(
+                403, f"you may not edit task instances of {dag_id or 'all Dags'}, so you may not post their lineage"
+            )
 
 
 def _dag_id(event: Event) -> str | None:

@@ -31,12 +31,19 @@ API = "/api/v1"
 
 def create_app() -> FastAPI:
     """The API under ``/api/v1``, and the Lineage UI's files under ``/static``."""
-    app = FastAPI(title="Sematic lineage", version=__version__, lifespan=_lifespan, docs_url=None, redoc_url=None, openapi_url=None)
+    app = FastAPI(
+        title="Sematic lineage",
+        version=__version__,
+        lifespan=_lifespan,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+    )
     for routes in (events, graphs, details):
         app.include_router(routes.router, prefix=API)
 
     @app.get(f"{API}/openapi.json", include_in_schema=False)
-    def openapi(user: GetUserDep) -> dict[str, Any]:  # noqa: ARG001 - asking for the user is the check
+    def openapi(user: GetUserDep) -> dict[str, Any]:
         return app.openapi()
 
     app.add_exception_handler(NodeNotFoundError, _not_found)
@@ -79,19 +86,23 @@ async def _keep_draining() -> None:
         await asyncio.sleep(interval or 10)
 
 
-async def _not_found(request: Request, error: Exception) -> JSONResponse:  # noqa: ARG001 - FastAPI passes both
+async def _not_found(request: Request, error: Exception) -> JSONResponse:
     return JSONResponse({"detail": str(error)}, status_code=404)
 
 
-async def _rejected(request: Request, error: Exception) -> JSONResponse:  # noqa: ARG001 - FastAPI passes both
+async def _rejected(request: Request, error: Exception) -> JSONResponse:
     return JSONResponse({"detail": str(error)}, status_code=422)
 
 
-async def _database_failed(request: Request, error: Exception) -> JSONResponse:  # noqa: ARG001 - FastAPI passes both
+async def _database_failed(request: Request, error: Exception) -> JSONResponse:
     text = _first_line(error)
     log.error("lineage tables: %s", text)
     missing = any(sign in text.lower() for sign in ("no such table", "does not exist", "doesn't exist"))
-    hint = "the lineage tables are missing: run airflow db migrate" if missing else "the database does not answer, try again"
+    hint = (
+        "the lineage tables are missing: run airflow db migrate"
+        if missing
+        else "the database does not answer, try again"
+    )
     return JSONResponse({"detail": hint}, status_code=503)
 
 

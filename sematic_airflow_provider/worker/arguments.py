@@ -36,7 +36,11 @@ def artifact_of_asset(asset: BaseAsset, context: Any) -> ArtifactRef:
     if not isinstance(asset, Asset):
         raise StepError(f"a step takes an Asset as an argument, not {type(asset).__name__}")
     triggering = context.get("triggering_asset_events") or {}
-    events = list(triggering[asset]) if asset in triggering else list(context["inlet_events"][asset].ascending(False).limit(1))
+    events = (
+        list(triggering[asset])
+        if asset in triggering
+        else list(context["inlet_events"][asset].ascending(False).limit(1))
+    )
     if not events:
         raise StepError(f"the asset {asset.name} has no event yet: run the task that has it in its outlets first")
     latest = max(events, key=lambda event: event.timestamp)
@@ -51,8 +55,9 @@ def artifact_of_asset(asset: BaseAsset, context: Any) -> ArtifactRef:
 def bind(operator: Any, context: Any, store: Repository) -> tuple[dict[str, ArtifactRef], list[str]]:
     """One ref for each argument that was passed, by parameter name, and the names of those that Airflow's context fills.
 
-    Values that other tasks pushed are refs already. Lists and dicts that hold refs become manifests of them, literals become artifacts too; an argument that cannot be stored
-    (an open connection from a default, say) is left out: the step runs, and its record says no more than it knows.
+    Values that other tasks pushed are refs already. Lists and dicts that hold refs become manifests of them, literals become
+    artifacts too. An argument that cannot be stored (an open connection, say) is left out: the step runs, and its record says
+    no more than it knows.
     """
     operator.op_args = [_refs_only(value) for value in operator.op_args]
     operator.op_kwargs = {name: _refs_only(value) for name, value in operator.op_kwargs.items()}

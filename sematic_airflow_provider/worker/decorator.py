@@ -31,12 +31,16 @@ class Step(Protocol[P, R_co]):
 
 
 @attr.define(slots=False)
-class SematicTask(_TaskDecorator):  # type: ignore[misc]
+class SematicTask(_TaskDecorator):
     """What a decorated function becomes: a task where a Dag is being built, the plain function everywhere else."""
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """A task in a Dag; outside one, and with plain values, the function's own result."""
-        if DagContext.get_current() is None and "dag" not in self.kwargs and not any(map(_is_xcom, (*args, *kwargs.values()))):
+        if (
+            DagContext.get_current() is None
+            and "dag" not in self.kwargs
+            and not any(map(_is_xcom, (*args, *kwargs.values())))
+        ):
             return self.function(*args, **kwargs)
         return super().__call__(*args, **kwargs)
 
@@ -67,7 +71,7 @@ def sematic_task(python_callable: Any = None, multiple_outputs: bool | None = No
         if not callable(function):
             raise TypeError("@sematic_task takes no positional arguments but the function: use named ones")
         check_annotations(function)
-        return SematicTask(
+        return SematicTask(  # type: ignore[call-arg]
             function=function,
             multiple_outputs=attr.NOTHING if multiple_outputs is None else multiple_outputs,
             operator_class=SematicOperator,

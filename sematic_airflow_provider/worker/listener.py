@@ -13,13 +13,13 @@ log = logging.getLogger(__name__)
 
 
 @hookimpl(tryfirst=True)
-def on_task_instance_success(previous_state: Any, task_instance: Any) -> None:  # noqa: ARG001 - names are Airflow's
+def on_task_instance_success(previous_state: Any, task_instance: Any) -> None:
     """Before the OpenLineage provider reports the end: after it, an event would come too late."""
     _tell(task_instance)
 
 
 @hookimpl(tryfirst=True)
-def on_task_instance_failed(previous_state: Any, task_instance: Any, error: Any) -> None:  # noqa: ARG001 - names are Airflow's
+def on_task_instance_failed(previous_state: Any, task_instance: Any, error: Any) -> None:
     """A task that failed has read what it has read."""
     _tell(task_instance)
 

@@ -142,9 +142,14 @@ def output_of(ref: ArtifactRef, facts: Mapping[str, Any]) -> OutputDataset:
         facets["schema"] = schema_dataset.SchemaDatasetFacet(
             fields=[schema_dataset.SchemaDatasetFacetFields(name=field["name"], type=field["type"]) for field in fields]
         )
-    statistics = output_statistics_output_dataset.OutputStatisticsOutputDatasetFacet(rowCount=facts.get("rowCount"), size=ref.size)
+    statistics = output_statistics_output_dataset.OutputStatisticsOutputDatasetFacet(
+        rowCount=facts.get("rowCount"), size=ref.size
+    )
     return OutputDataset(
-        namespace=conf.namespace(), name=_dataset_name(ref), facets=facets, outputFacets={"outputStatistics": statistics}
+        namespace=conf.namespace(),
+        name=_dataset_name(ref),
+        facets=facets,
+        outputFacets={"outputStatistics": statistics},
     )
 
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 COMPUTE = ("local", "kubernetes")
 
 
-class SematicOperator(DecoratedOperator, PythonOperator):  # type: ignore[misc]
+class SematicOperator(DecoratedOperator, PythonOperator):
     """Runs a Python function as a step.
 
     :param python_callable: the function
@@ -35,9 +35,17 @@ class SematicOperator(DecoratedOperator, PythonOperator):  # type: ignore[misc]
     """
 
     custom_operator_name = "@task.sematic"
+    op_args: Any
+    op_kwargs: Any
 
     def __init__(
-        self, *, python_callable: Callable[..., Any], op_args: Any, op_kwargs: Any, compute: str | None = None, **kwargs: Any
+        self,
+        *,
+        python_callable: Callable[..., Any],
+        op_args: Any,
+        op_kwargs: Any,
+        compute: str | None = None,
+        **kwargs: Any,
     ) -> None:
         if compute is not None and compute not in COMPUTE:
             raise ValueError(f"compute must be one of {', '.join(COMPUTE)}, it is {compute!r}")
@@ -48,7 +56,9 @@ class SematicOperator(DecoratedOperator, PythonOperator):  # type: ignore[misc]
         self.inlets.extend(asset for asset in collect_assets(self.op_args, self.op_kwargs) if asset not in self.inlets)
         self._record: StepRecord | None = None
 
-    def render_template(self, content: Any, context: Any, jinja_env: Any = None, seen_oids: set[int] | None = None) -> Any:
+    def render_template(
+        self, content: Any, context: Any, jinja_env: Any = None, seen_oids: set[int] | None = None
+    ) -> Any:
         """Like the base method, but what other tasks pushed arrives by ref, and an asset as the artifact it carries."""
         if isinstance(content, ArtifactRef):
             return content

@@ -13,7 +13,7 @@ CONTAINER = "base"
 COMMAND = ("python", "-m", "sematic_airflow_provider.pod")
 
 
-class SematicPodOperator(KubernetesPodOperator):  # type: ignore[misc]
+class SematicPodOperator(KubernetesPodOperator):
     """Runs a step in a pod. All of KubernetesPodOperator's parameters keep their meaning; a pod template may set everything but the command.
 
     :param step: what to run; it travels in an environment variable of the container, and holds refs, no values and no secrets

@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 RESULTS = "results"
 
 
-def run_in_pod(operator: SematicOperator, context: Any, record: StepRecord, store: Repository, settings: Settings) -> None:
+def run_in_pod(
+    operator: SematicOperator, context: Any, record: StepRecord, store: Repository, settings: Settings
+) -> None:
     """Run the step in a pod and fill its record with what came back.
 
     Raises:
@@ -41,7 +43,9 @@ def run_in_pod(operator: SematicOperator, context: Any, record: StepRecord, stor
         failure = error
     document = store.store.read_document(task.result)
     if document is None:
-        raise failure or StepError("the pod ended well but left no result in the store: does it use the same store as the worker?")
+        raise failure or StepError(
+            "the pod ended well but left no result in the store: does it use the same store as the worker?"
+        )
     _fill(record, PodResult.from_json(document))
     store.store.delete_document(task.result)
     if failure is not None and record.outputs:
@@ -51,7 +55,8 @@ def run_in_pod(operator: SematicOperator, context: Any, record: StepRecord, stor
 def _pod_task(operator: SematicOperator, record: StepRecord, settings: Settings) -> PodTask:
     if not settings.pod_image and not settings.pod_template_file:
         raise ConfigurationError(
-            "pod_image", "a step that runs in Kubernetes needs an image: set [sematic] pod_image, or the image in [sematic] pod_template_file"
+            "pod_image",
+            "a step that runs in Kubernetes needs an image: set [sematic] pod_image, or the image in [sematic] pod_template_file",
         )
     if record.code is None:
         raise StepError(f"this step cannot run in a pod: {record.code_unavailable}")
@@ -94,7 +99,7 @@ def _run_pod(operator: SematicOperator, task: PodTask, context: Any, settings: S
         reattach_on_restart=False,
         **options,
     )
-    operator.on_kill = pod.on_kill  # type: ignore[method-assign]
+    operator.on_kill = pod.on_kill
     # The sentinel says that a task runner calls this: nested execution is meant here.
     pod.execute(context, **{f"{type(pod).__name__}__sentinel": ExecutorSafeguard.sentinel_value})
 

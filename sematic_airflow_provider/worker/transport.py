@@ -32,11 +32,14 @@ class SematicConfig(Config):
         """Accept what OpenLineage found in ``[openlineage] transport``."""
         unknown = set(params) - {"type"}
         if unknown:
-            log.warning("the sematic transport has no options in [openlineage] transport, ignored: %s", ", ".join(sorted(unknown)))
+            log.warning(
+                "the sematic transport has no options in [openlineage] transport, ignored: %s",
+                ", ".join(sorted(unknown)),
+            )
         return cls()
 
 
-class SematicTransport(Transport):  # type: ignore[misc]
+class SematicTransport(Transport):
     """``{"type": "sematic_airflow_provider.worker.transport.SematicTransport"}``."""
 
     kind = "sematic"
@@ -60,7 +63,7 @@ class SematicTransport(Transport):  # type: ignore[misc]
             log.warning("lineage event not delivered, it waits in the store: %s", reason)
         _spool(text)
 
-    def close(self, timeout: float = -1) -> bool:  # noqa: ARG002 - the base class asks for it
+    def close(self, timeout: float = -1) -> bool:
         """Nothing is ever held back in this process."""
         return True
 

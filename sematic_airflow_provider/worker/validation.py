@@ -37,7 +37,9 @@ class Validator:
         self._name = getattr(function, "__qualname__", repr(function))
         self._hints = _hints(function)
         self._variadic = {
-            p.name for p in inspect.signature(function).parameters.values() if p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD)
+            p.name
+            for p in inspect.signature(function).parameters.values()
+            if p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD)
         }
 
     def argument(self, name: str, value: Any) -> None:
@@ -83,8 +85,12 @@ class Validator:
     def _error(self, what: str, annotation: Any, value: Any, detail: str) -> StepError:
         text = repr(value)
         shown = f" {text}" if len(text) <= 100 else ""
-        expected = annotation.__name__ if isinstance(annotation, type) and not typing.get_args(annotation) else str(annotation)
-        return StepError(f"step {self._name}: {what} should be {expected}, it is {type(value).__qualname__}{shown}{detail}")
+        expected = (
+            annotation.__name__ if isinstance(annotation, type) and not typing.get_args(annotation) else str(annotation)
+        )
+        return StepError(
+            f"step {self._name}: {what} should be {expected}, it is {type(value).__qualname__}{shown}{detail}"
+        )
 
 
 def _hints(function: Callable[..., Any]) -> dict[str, Any]:

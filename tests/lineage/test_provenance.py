@@ -10,7 +10,10 @@ from sematic_airflow_provider.lineage import provenance, resources
 
 def _git(folder: Path, *arguments: str) -> None:
     subprocess.run(
-        ["git", "-c", "user.name=a", "-c", "user.email=a@example.com", *arguments], cwd=folder, check=True, capture_output=True
+        ["git", "-c", "user.name=a", "-c", "user.email=a@example.com", *arguments],
+        cwd=folder,
+        check=True,
+        capture_output=True,
     )
 
 

@@ -1,8 +1,9 @@
 """``json/1``: plain values as canonical JSON, readable with ``cat``.
 
-None, bool, int, float, str, lists and dicts with text keys are stored as themselves, dict keys sorted: equal dicts have equal digests whatever
-order they were filled in, and come back sorted. What JSON has no form for is a tagged object, ``{"$type": "datetime", "value": "…"}``: tuples, sets, bytes, dates and
-times, Decimal, UUID, NaN and infinity, dicts with other keys. Only exact types: a subclass is not silently stored as its base.
+None, bool, int, float, str, lists and dicts with text keys are stored as themselves, dict keys sorted: equal dicts have
+equal digests whatever order they were filled in, and come back sorted. What JSON has no form for is a tagged object,
+``{"$type": "datetime", "value": "…"}``: tuples, sets, bytes, dates and times, Decimal, UUID, NaN and infinity, dicts with
+other keys. Only exact types: a subclass is not silently stored as its base.
 """
 
 from __future__ import annotations
@@ -89,7 +90,10 @@ def to_json(value: Any, depth: int = 0) -> Any:
     if kind is tuple:
         return {TAG: "tuple", "value": [to_json(member, depth + 1) for member in value]}
     if kind in (set, frozenset):
-        return {TAG: kind.__name__, "value": sorted((to_json(member, depth + 1) for member in value), key=canonical_json)}
+        return {
+            TAG: kind.__name__,
+            "value": sorted((to_json(member, depth + 1) for member in value), key=canonical_json),
+        }
     if kind in _TO_TEXT and not (isinstance(value, (dt.datetime, dt.time)) and not _plain_zone(value)):
         tag, write = _TO_TEXT[kind]
         return {TAG: tag, "value": write(value)}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache, lru_cache
 from importlib import import_module
 from importlib.metadata import entry_points
 from typing import Any, BinaryIO, Protocol
@@ -77,7 +77,7 @@ def codec_named(name: str) -> Codec:
     return found
 
 
-@lru_cache(maxsize=None)
+@cache
 def _built_in(name: str) -> Codec:
     module, _, attribute = dict(_BUILT_IN)[name].partition(":")
     codec: Codec = getattr(import_module(f"sematic_airflow_provider.artifacts.codecs.{module}"), attribute)()

@@ -28,7 +28,11 @@ class SkopsCodec:
     def handles(self, value: object) -> bool:
         """Estimators that scikit-learn itself defines."""
         sklearn = sys.modules.get("sklearn.base")
-        return sklearn is not None and isinstance(value, sklearn.BaseEstimator) and type(value).__module__.startswith("sklearn.")
+        return (
+            sklearn is not None
+            and isinstance(value, sklearn.BaseEstimator)
+            and type(value).__module__.startswith("sklearn.")
+        )
 
     def encode(self, value: Any, file: BinaryIO) -> None:
         """Write the model."""
@@ -58,7 +62,9 @@ class SkopsCodec:
 def _skops() -> Any:
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # importing it probes every loaded module for ufuncs, deprecated attributes included
+            warnings.simplefilter(
+                "ignore"
+            )  # importing it probes every loaded module for ufuncs, deprecated attributes included
             import skops.io as sio
     except ImportError as error:
         raise MissingExtraError("storing scikit-learn models", "sklearn") from error

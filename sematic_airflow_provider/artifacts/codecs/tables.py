@@ -73,11 +73,17 @@ def _from_pandas(value: Any) -> tuple[str, Any]:
     try:
         table = pa.Table.from_pandas(frame, preserve_index=None)
     except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:
-        raise NoCodecError(f"the table cannot be stored as Parquet: {'; '.join(str(part) for part in error.args)}") from error
+        raise NoCodecError(
+            f"the table cannot be stored as Parquet: {'; '.join(str(part) for part in error.args)}"
+        ) from error
     if not _to_pandas(table.slice(0, 50)).dtypes.equals(frame.dtypes):
         back = _to_pandas(table.slice(0, 50)).dtypes
-        changed = [f"{name} ({old} would come back as {back[name]})" for name, old in frame.dtypes.items() if back[name] != old]
-        raise NoCodecError(f"Parquet does not keep these columns as they are: {', '.join(changed)}. Convert them before you return the table")
+        changed = [
+            f"{name} ({old} would come back as {back[name]})" for name, old in frame.dtypes.items() if back[name] != old
+        ]
+        raise NoCodecError(
+            f"Parquet does not keep these columns as they are: {', '.join(changed)}. Convert them before you return the table"
+        )
     return kind, table
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from alembic import context
 from airflow import settings
+from alembic import context
 
 from sematic_airflow_provider.db.manager import SematicDBManager
 

@@ -21,7 +21,9 @@ router = APIRouter(tags=["details"])
 
 
 @router.get("/runs/{run_id}")
-def run_details(run_id: Annotated[UUID, Path(description="an OpenLineage run id")], session: SessionDep, readable: ReadableDep) -> RunAnswer:
+def run_details(
+    run_id: Annotated[UUID, Path(description="an OpenLineage run id")], session: SessionDep, readable: ReadableDep
+) -> RunAnswer:
     """All that the events of a run have told."""
     row = queries.run_row(session, str(run_id))
     if not may_read(readable, [row.dag_id]):
@@ -40,7 +42,9 @@ def run_details(run_id: Annotated[UUID, Path(description="an OpenLineage run id"
             "provenance": _facet(facets, "sematic_provenance"),
             "resources": _facet(facets, "sematic_resources"),
             "metrics": _object(_object(facets.get("sematic_metrics")).get("metrics")),
-            "error": {"message": str(error.get("message", "")), "stack_trace": error.get("stackTrace")} if error else None,
+            "error": {"message": str(error.get("message", "")), "stack_trace": error.get("stackTrace")}
+            if error
+            else None,
             "tries": queries.tries(session, row),
             "event_count": row.event_count,
         },
@@ -56,8 +60,7 @@ def artifact_details(digest: Digest, session: SessionDep, readable: ReadableDep)
     if node.locked:
         raise HTTPException(403, "no Dag that you may read made or used this artifact")
     facets = queries.write_facets(session, node_id)
-    row = session.get(DataRow, node_id)
-    assert row is not None
+    row = session.get_one(DataRow, node_id)
     schema = _object(facets.get("schema")).get("fields")
     statistics = {k: v for k, v in _object(facets.get("outputStatistics")).items() if not k.startswith("_")}
     return ArtifactAnswer.model_validate(
@@ -65,7 +68,9 @@ def artifact_details(digest: Digest, session: SessionDep, readable: ReadableDep)
             "node": node,
             "producers": _runs(session, node_id, "write", readable),
             "consumers": _runs(session, node_id, "read", readable),
-            "schema_fields": [f for f in schema if isinstance(f, Mapping) and "name" in f] if isinstance(schema, list) else [],
+            "schema_fields": [f for f in schema if isinstance(f, Mapping) and "name" in f]
+            if isinstance(schema, list)
+            else [],
             "statistics": statistics,
             "first_seen": row.first_seen,
         },
@@ -89,4 +94,6 @@ def _object(value: Any) -> Mapping[str, Any]:
 def _facet(facets: Mapping[str, Any], name: str) -> dict[str, Any] | None:
     """A facet without the bookkeeping that every facet has."""
     found = facets.get(name)
-    return {key: value for key, value in found.items() if not key.startswith("_")} if isinstance(found, Mapping) else None
+    return (
+        {key: value for key, value in found.items() if not key.startswith("_")} if isinstance(found, Mapping) else None
+    )

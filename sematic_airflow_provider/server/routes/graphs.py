@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated
 
 from airflow.api_fastapi.common.db.common import SessionDep
@@ -17,11 +18,9 @@ from sematic_airflow_provider.server.schemas import GraphAnswer
 router = APIRouter(tags=["graph"])
 
 Digest = Annotated[str, Path(pattern="^[0-9a-f]{64}$")]
-_WHOLE_RUN = 4
-_ONE_NODE = 20
 
 
-def _extent(default_depth: int):  # type: ignore[no-untyped-def]  # noqa: ANN202 - FastAPI reads the inner signature
+def _extent(default_depth: int) -> Callable[..., Extent]:
     def extent(
         depth: Annotated[int, Query(ge=0, le=50, description="edges to follow from the start")] = default_depth,
         direction: Direction = "both",
@@ -29,7 +28,11 @@ def _extent(default_depth: int):  # type: ignore[no-untyped-def]  # noqa: ANN202
     ) -> Extent:
         return Extent(depth, direction, max_nodes)
 
-    return Depends(extent)
+    return extent
+
+
+AroundRun = Annotated[Extent, Depends(_extent(4))]
+AroundNode = Annotated[Extent, Depends(_extent(20))]
 
 
 def _answer(session: SessionDep, seeds: list[str], extent: Extent, readable: ReadableDep) -> GraphAnswer:
@@ -47,7 +50,7 @@ def _answer(session: SessionDep, seeds: list[str], extent: Extent, readable: Rea
 
 
 @router.get("/dags/{dag_id}/graph", dependencies=[ReadDagRuns])
-def dag_graph(dag_id: str, session: SessionDep, readable: ReadableDep, extent: Extent = _extent(_WHOLE_RUN)) -> GraphAnswer:
+def dag_graph(dag_id: str, session: SessionDep, readable: ReadableDep, extent: AroundRun) -> GraphAnswer:
     """The latest Dag run that has lineage."""
     run = queries.latest_dag_run(session, dag_id)
     return _answer(session, queries.dag_run_seeds(session, dag_id, run), extent, readable)
@@ -55,7 +58,7 @@ def dag_graph(dag_id: str, session: SessionDep, readable: ReadableDep, extent: E
 
 @router.get("/dags/{dag_id}/runs/{dag_run_id}/graph", dependencies=[ReadDagRuns])
 def dag_run_graph(
-    dag_id: str, dag_run_id: str, session: SessionDep, readable: ReadableDep, extent: Extent = _extent(_WHOLE_RUN)
+    dag_id: str, dag_run_id: str, session: SessionDep, readable: ReadableDep, extent: AroundRun
 ) -> GraphAnswer:
     """All task runs of a Dag run, and what they read and wrote."""
     return _answer(session, queries.dag_run_seeds(session, dag_id, dag_run_id), extent, readable)
@@ -63,7 +66,7 @@ def dag_run_graph(
 
 @router.get("/dags/{dag_id}/tasks/{task_id}/graph", dependencies=[ReadDagRuns])
 def task_graph(
-    dag_id: str, task_id: str, session: SessionDep, readable: ReadableDep, extent: Extent = _extent(_ONE_NODE)
+    dag_id: str, task_id: str, session: SessionDep, readable: ReadableDep, extent: AroundNode
 ) -> GraphAnswer:
     """A task in the latest Dag run that has it."""
     run = queries.latest_dag_run(session, dag_id, task_id)
@@ -77,8 +80,8 @@ def task_instance_graph(
     task_id: str,
     session: SessionDep,
     readable: ReadableDep,
+    extent: AroundNode,
     map_index: Annotated[int, Query(ge=-1)] = -1,
-    extent: Extent = _extent(_ONE_NODE),
 ) -> GraphAnswer:
     """A task instance, with all its tries."""
     return _answer(session, queries.task_seeds(session, dag_id, dag_run_id, task_id, map_index), extent, readable)
@@ -86,7 +89,7 @@ def task_instance_graph(
 
 @router.get("/artifacts/{digest}/graph")
 def artifact_graph(
-    digest: Digest, user: GetUserDep, session: SessionDep, readable: ReadableDep, extent: Extent = _extent(_ONE_NODE)
+    digest: Digest, user: GetUserDep, session: SessionDep, readable: ReadableDep, extent: AroundNode
 ) -> GraphAnswer:
     """An artifact: where it came from, and what came of it."""
     seeds = queries.artifact_seed(session, digest)

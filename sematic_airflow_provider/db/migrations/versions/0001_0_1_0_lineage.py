@@ -66,7 +66,10 @@ def upgrade() -> None:
         "sematic_io",
         sa.Column("id", Number, primary_key=True, autoincrement=True),
         sa.Column(
-            "run_id", sa.String(36), sa.ForeignKey("sematic_run.run_id", ondelete="CASCADE", name="fk_sematic_io_run_id"), nullable=False
+            "run_id",
+            sa.String(36),
+            sa.ForeignKey("sematic_run.run_id", ondelete="CASCADE", name="fk_sematic_io_run_id"),
+            nullable=False,
         ),
         sa.Column("node_id", sa.String(80), nullable=False),
         sa.Column("direction", sa.String(5), nullable=False),
