@@ -1,0 +1,189 @@
+"""Each codec, by contract; and what each promises beyond it."""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sematic_airflow_provider.artifacts.codecs.json import from_json, is_plain, to_json
+from sematic_airflow_provider.artifacts.digest import canonical_json
+from sematic_airflow_provider.artifacts.local_store import LocalStore
+from sematic_airflow_provider.artifacts.repository import Repository
+from sematic_airflow_provider.errors import NoCodecError
+from tests.contracts.codec_contract import CodecContract
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Repository:
+    return Repository(LocalStore(tmp_path), inline_limit=0)
+
+
+class TestJson(CodecContract):
+    codec = "json/1"
+    header = "import datetime, decimal, uuid"
+    sources = (
+        "None", "True", "1", "1.0", "'text ü'", "[1, [2.5, None]]", "{'b': 1, 'a': {'c': []}}", "(1, 'x')", "{3, 1, 2}", "frozenset({'a', 'b', 'c'})",
+        "b'\\x00\\xff'", "{1: 'a', (2, 3): 'b'}", "{'$type': 'not a tag'}", "datetime.date(2013, 1, 1)", "datetime.timedelta(days=-1, microseconds=5)",
+        "datetime.datetime(2013, 1, 1, 5, tzinfo=datetime.timezone(datetime.timedelta(hours=2)))", "datetime.time(1, 2, 3, 4)",
+        "decimal.Decimal('1.10')", "uuid.UUID(int=5)", "float('inf')", "1e308", "10**30",
+    )  # fmt: skip
+
+
+class TestNpy(CodecContract):
+    codec = "npy/1"
+    header = "import numpy as np"
+    sources = (
+        "np.arange(6).reshape(2, 3)", "np.asfortranarray(np.ones((3, 4)))", "np.array(['a', 'bc'])", "np.array([], dtype='f4')", "np.float32(2.5)",
+        "np.array(['2013-01-01'], dtype='datetime64[D]')", "np.array([(1, 2.0)], dtype=[('a', 'i4'), ('b', 'f8')])", "np.array(7)[()]",
+    )  # fmt: skip
+
+    def same(self, one: Any, other: Any) -> bool:
+        return (
+            type(one) is type(other)
+            and one.dtype == other.dtype
+            and one.flags.f_contiguous == other.flags.f_contiguous
+            and np.array_equal(one, other)
+        )
+
+
+class TestParquet(CodecContract):
+    codec = "parquet/1"
+    header = "import numpy as np, pandas as pd, pyarrow as pa"
+    sources = (
+        "pd.DataFrame({'b': [1, 2], 'a': ['x', None], 'c': [1.5, np.nan]})",
+        "pd.DataFrame({'a': pd.Categorical(['u', 'v', 'u']), 'd': pd.to_datetime(['2013-01-01', None, '2014-01-01'])}, index=[7, 5, 3])",
+        "pd.DataFrame({'a': [1, None]}, dtype='Int64')",
+        "pd.DataFrame({'a': [1, 2]}, index=pd.MultiIndex.from_tuples([('x', 1), ('y', 2)], names=['k', 'n']))",
+        "pd.DataFrame({'a': []})",
+        "pd.Series([1, 2], name='s')",
+        "pd.Series([1.5, 2.5])",
+        "pa.table({'a': [1, 2], 'b': [['x'], []]})",
+    )
+
+    def same(self, one: Any, other: Any) -> bool:
+        if isinstance(one, pd.DataFrame):
+            pd.testing.assert_frame_equal(one, other)
+        elif isinstance(one, pd.Series):
+            pd.testing.assert_series_equal(one, other)
+        else:
+            return bool(one.equals(other))
+        return True
+
+
+class TestSkops(CodecContract):
+    codec = "skops/1"
+    header = """
+import numpy as np
+from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestRegressor
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+X = np.random.default_rng(0).random((80, 3))
+y = (X.sum(axis=1) > 1.5).astype(int)
+"""
+    sources = (
+        "make_pipeline(StandardScaler(), LogisticRegression()).fit(X, y)",
+        "HistGradientBoostingClassifier(max_iter=3, random_state=0).fit(X, y)",
+        "RandomForestRegressor(n_estimators=3, random_state=0).fit(X, y)",
+        "StandardScaler()",
+    )
+
+    def same(self, one: Any, other: Any) -> bool:
+        if type(one) is not type(other) or str(one.get_params()) != str(other.get_params()):
+            return False
+        features = np.random.default_rng(1).random((20, 3))
+        return not hasattr(one, "predict") or np.array_equal(one.predict(features), other.predict(features))
+
+
+_keys = st.text(max_size=5)
+_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8) | st.binary(max_size=8) | st.dates(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(_keys, inner, max_size=4) | st.tuples(inner, inner),
+    max_leaves=15,
+)
+
+
+def _alike(one: Any, other: Any) -> bool:
+    if type(one) is not type(other):
+        return False
+    if isinstance(one, float) and math.isnan(one):
+        return math.isnan(other)
+    if isinstance(one, dict):
+        return one.keys() == other.keys() and all(_alike(one[key], other[key]) for key in one)
+    if isinstance(one, (list, tuple)):
+        return len(one) == len(other) and all(map(_alike, one, other))
+    return bool(one == other)
+
+
+@given(_values)
+def test_any_plain_value_comes_back_type_by_type(value: Any) -> None:
+    import json
+
+    assert _alike(from_json(json.loads(canonical_json(to_json(value)))), value)
+
+
+@given(st.dictionaries(_keys | st.integers(), _values, max_size=6), st.randoms())
+def test_the_order_of_keys_does_not_matter(value: dict[Any, Any], random: Any) -> None:
+    items = list(value.items())
+    random.shuffle(items)
+    assert canonical_json(to_json(dict(items))) == canonical_json(to_json(value))
+
+
+@pytest.mark.parametrize(("one", "other"), [(1, True), (1, 1.0), (0.0, -0.0), ("1", 1), ([1], (1,)), ({1}, [1]), (None, "null"), ("", b"")])
+def test_values_of_different_types_have_different_digests(repository: Repository, one: Any, other: Any) -> None:
+    assert repository.save(one).digest != repository.save(other).digest
+
+
+def test_a_value_that_holds_itself_is_refused(repository: Repository) -> None:
+    loop: list[Any] = []
+    loop.append(loop)
+    with pytest.raises(NoCodecError, match="holding itself"):
+        repository.save(loop)
+
+
+@pytest.mark.parametrize("value", [dt.datetime(2013, 1, 1, tzinfo=dt.timezone.utc), (1,), {1}, float("nan"), {"$type": 1}, object()])
+def test_tagged_values_are_not_plain(value: Any) -> None:
+    assert not is_plain(value)
+
+
+def test_an_array_of_objects_is_refused_with_advice(repository: Repository) -> None:
+    with pytest.raises(NoCodecError, match=r"astype\(str\)"):
+        repository.save(np.array([object()]))
+
+
+def test_a_table_with_numbers_as_column_names_is_refused_with_advice(repository: Repository) -> None:
+    with pytest.raises(NoCodecError, match="Rename"):
+        repository.save(pd.DataFrame({1: [1]}))
+
+
+def test_a_column_that_parquet_would_change_is_named(repository: Repository) -> None:
+    with pytest.raises(NoCodecError, match="mixed"):
+        repository.save(pd.DataFrame({"mixed": [1, "x", object()]}))
+
+
+def test_a_model_with_foreign_types_is_refused(repository: Repository) -> None:
+    from sklearn.pipeline import Pipeline
+    from sklearn.preprocessing import FunctionTransformer
+
+    with pytest.raises(NoCodecError, match="not of scikit-learn"):
+        repository.save(Pipeline([("mine", FunctionTransformer(_alike))]))
+
+
+def test_a_crafted_model_file_is_not_loaded(repository: Repository) -> None:
+    import skops.io as sio
+    from sklearn.pipeline import Pipeline
+    from sklearn.preprocessing import FunctionTransformer
+
+    data = sio.dumps(Pipeline([("mine", FunctionTransformer(_alike))]))
+    honest = repository.save(Pipeline([("s", FunctionTransformer())]))
+    stored = repository.store.put(lambda file: file.write(data))
+    with pytest.raises(Exception, match="not trusted"):
+        repository.load(type(honest)(stored.digest, "skops/1", honest.type, stored.size))

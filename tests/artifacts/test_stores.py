@@ -1,0 +1,151 @@
+"""The stores, by contract; and what only the local one promises."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+import uuid
+from pathlib import Path
+
+import pytest
+
+from sematic_airflow_provider.artifacts.digest import Digest
+from sematic_airflow_provider.artifacts.fsspec_store import FsspecStore
+from sematic_airflow_provider.artifacts.local_store import LocalStore
+from sematic_airflow_provider.artifacts.store import Store, blob_path, open_store
+from sematic_airflow_provider.errors import MissingExtraError, StoreError
+from tests.contracts.store_contract import StoreContract, writing
+
+
+class TestLocalStore(StoreContract):
+    @pytest.fixture
+    def store(self, tmp_path: Path) -> Store:
+        return LocalStore(tmp_path)
+
+    def overwrite(self, store: Store, digest: Digest, data: bytes) -> None:
+        (Path(store.url) / blob_path(digest)).write_bytes(data)
+
+
+class TestMemoryStore(StoreContract):
+    @pytest.fixture
+    def store(self) -> Store:
+        return FsspecStore(f"memory://{uuid.uuid4().hex}/artifacts")
+
+    def overwrite(self, store: Store, digest: Digest, data: bytes) -> None:
+        import fsspec
+
+        fsspec.filesystem("memory").pipe_file(f"{store.url.removeprefix('memory:/')}/{blob_path(digest)}", data)
+
+
+def test_a_folder_that_is_not_there_is_named_with_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match=r"mkdir -p .*gone.*\[sematic\] store"):
+        open_store(str(tmp_path / "gone"))
+
+
+def test_a_file_is_no_store(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreError):
+        open_store(str(tmp_path / "file"), create=True)
+
+
+def test_a_file_url_is_a_local_store(tmp_path: Path) -> None:
+    assert isinstance(open_store(f"file://{tmp_path}"), LocalStore)
+
+
+def test_no_store_says_which_option_to_set() -> None:
+    with pytest.raises(StoreError, match=r"\[sematic\] store"):
+        open_store("")
+
+
+def test_an_unknown_protocol_is_explained() -> None:
+    with pytest.raises(StoreError, match="nothing"):
+        open_store("nothing://bucket/x")
+
+
+@pytest.mark.skipif("s3fs" in sys.modules, reason="s3fs is loaded")
+def test_s3_without_its_extra_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "s3fs", None)
+    with pytest.raises(MissingExtraError, match=r"sematic-airflow-provider\[s3\]"):
+        open_store("s3://bucket/prefix")
+
+
+def test_a_store_that_is_full_or_forbidden_says_so(tmp_path: Path) -> None:
+    """Root may write anywhere, so a folder in which a file stands where a folder must be plays the part."""
+    (tmp_path / "tmp").write_text("in the way")
+    with pytest.raises(StoreError, match="cannot be written"):
+        LocalStore(tmp_path).put(writing(b"x"))
+
+
+def test_a_disk_that_fills_up_leaves_no_torn_blob(tmp_path: Path) -> None:
+    code = f"""
+        import resource, sys
+        from sematic_airflow_provider.artifacts.local_store import LocalStore
+        from sematic_airflow_provider.errors import StoreError
+        import signal
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, 1_000_000))
+        try:
+            LocalStore({str(tmp_path)!r}).put(lambda f: [f.write(b"x" * 100_000) for _ in range(30)])
+        except StoreError as error:
+            print(error)
+            sys.exit(7)
+    """
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, check=False)
+    assert done.returncode == 7, done.stderr
+    assert "cannot be written" in done.stdout
+    assert list(LocalStore(tmp_path).digests()) == []
+    assert list((tmp_path / "tmp").iterdir()) == []
+
+
+def test_a_writer_killed_in_the_middle_leaves_no_blob(tmp_path: Path) -> None:
+    code = f"""
+        import time
+        from sematic_airflow_provider.artifacts.local_store import LocalStore
+        def write(f):
+            for n in range(10_000):
+                f.write(b"x" * 10_000)
+                print(n, flush=True)
+                time.sleep(0.001)
+        LocalStore({str(tmp_path)!r}).put(write)
+    """
+    for lines in (1, 20, 60):
+        process = subprocess.Popen([sys.executable, "-c", textwrap.dedent(code)], stdout=subprocess.PIPE, text=True)
+        assert process.stdout is not None
+        for _ in range(lines):
+            process.stdout.readline()
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        process.stdout.close()
+    assert list(LocalStore(tmp_path).digests()) == []
+
+
+def _put_many(root: str) -> None:
+    store = LocalStore(root)
+    for n in range(30):
+        data = b"%d" % (n % 5) * 50_000
+        assert store.get(store.put(writing(data)).digest) == data
+
+
+def test_many_writers_of_the_same_values_leave_one_blob_of_each(tmp_path: Path) -> None:
+    context = multiprocessing.get_context("spawn")
+    writers = [context.Process(target=_put_many, args=(str(tmp_path),)) for _ in range(4)]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join()
+    assert [writer.exitcode for writer in writers] == [0] * 4
+    assert len(list(LocalStore(tmp_path).digests())) == 5
+
+
+def test_storing_again_refreshes_the_age(tmp_path: Path) -> None:
+    store = LocalStore(tmp_path)
+    digest = store.put(writing(b"old")).digest
+    path = tmp_path / blob_path(digest)
+    os.utime(path, (1, 1))
+    store.put(writing(b"old"))
+    assert path.stat().st_mtime > time.time() - 60

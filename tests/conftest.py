@@ -1,0 +1,21 @@
+"""An AIRFLOW_HOME of its own for the whole session, made before Airflow is imported."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+
+_HOME = tempfile.mkdtemp(prefix="sematic-tests-")
+for _name in [name for name in os.environ if name.startswith(("AIRFLOW_", "OPENLINEAGE_"))]:
+    del os.environ[_name]
+os.environ.update(
+    AIRFLOW_HOME=_HOME,
+    AIRFLOW__CORE__LOAD_EXAMPLES="False",
+    AIRFLOW__CORE__UNIT_TEST_MODE="False",
+    AIRFLOW__CORE__XCOM_BACKEND="sematic_airflow_provider.worker.xcom.SematicXComBackend",
+    AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS="admin:admin,viewer:viewer,user:user",
+    AIRFLOW__API_AUTH__JWT_SECRET="only-for-tests-" + "x" * 50,
+    AIRFLOW__OPENLINEAGE__TRANSPORT='{"type": "sematic_airflow_provider.worker.transport.SematicTransport"}',
+    AIRFLOW__SEMATIC__LINEAGE_API_KEY="",
+    AIRFLOW__SEMATIC__DRAIN_INTERVAL="0",
+)

@@ -1,0 +1,33 @@
+"""Bounds and the gate."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from sematic_airflow_provider import Bounds, GateFailedError, check_bounds
+
+
+def test_values_on_the_bounds_pass() -> None:
+    check_bounds({"auc": 0.7, "loss": 1.0}, {"auc": Bounds(min=0.7), "loss": Bounds(min=0, max=1.0)})
+
+
+def test_every_violation_is_named() -> None:
+    with pytest.raises(GateFailedError) as caught:
+        check_bounds({"auc": 0.6, "loss": 2.0}, {"auc": Bounds(min=0.7), "loss": Bounds(max=1), "f1": Bounds(min=0)})
+    assert len(caught.value.failures) == 3
+    for words in ("auc is 0.6, below", "loss is 2.0, above", "f1 is missing (there are: auc, loss)"):
+        assert words in str(caught.value)
+    assert caught.value.permanent
+
+
+def test_nan_never_passes() -> None:
+    with pytest.raises(GateFailedError, match="NaN"):
+        check_bounds({"auc": math.nan}, {"auc": Bounds(min=0)})
+
+
+@pytest.mark.parametrize("limits", [{}, {"min": 2, "max": 1}, {"min": math.nan}])
+def test_impossible_bounds_are_refused(limits: dict[str, float]) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011 - three different messages
+        Bounds(**limits)
