@@ -19,3 +19,14 @@ os.environ.update(
     AIRFLOW__SEMATIC__LINEAGE_API_KEY="",
     AIRFLOW__SEMATIC__DRAIN_INTERVAL="0",
 )
+
+import pytest
+
+from tests.airflow_home import run_airflow
+
+
+@pytest.fixture(scope="session")
+def migrated_home() -> str:
+    """AIRFLOW_HOME with migrated tables."""
+    run_airflow("db", "migrate")
+    return _HOME

@@ -1,0 +1,51 @@
+"""Airflow's own API server application, with our plugin in it, on the session's database."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+
+from tests.events import pipeline
+
+KEY = "key-of-the-workers"
+
+
+@pytest.fixture(scope="session")
+def client(migrated_home: str) -> Iterator[TestClient]:
+    os.environ["AIRFLOW__SEMATIC__LINEAGE_API_KEY"] = KEY
+    from airflow.api_fastapi.app import create_app
+
+    with TestClient(create_app(apps="core"), base_url="http://testserver") as opened:
+        yield opened
+    os.environ["AIRFLOW__SEMATIC__LINEAGE_API_KEY"] = ""
+
+
+@pytest.fixture(scope="session")
+def bearer(client: TestClient) -> Callable[[str], dict[str, str]]:
+    """The header of a user of this role."""
+    from airflow.api_fastapi.app import get_auth_manager
+    from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
+
+    def header(role: str) -> dict[str, str]:
+        token = get_auth_manager().generate_jwt(SimpleAuthManagerUser(username=role, role=role))
+        return {"Authorization": f"Bearer {token}"}
+
+    return header
+
+
+@pytest.fixture(scope="session")
+def worker() -> dict[str, str]:
+    """The header of a worker."""
+    return {"Authorization": f"Bearer {KEY}"}
+
+
+@pytest.fixture(scope="session")
+def stored(client: TestClient, worker: dict[str, str]) -> list[dict[str, Any]]:
+    """A pipeline's events, posted."""
+    events = pipeline()
+    assert client.post("/sematic/api/v1/lineage/batch", json=events, headers=worker).status_code == 204
+    return events
