@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
+import io
+import json
 import math
+import warnings
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +21,7 @@ from sematic_airflow_provider.artifacts.codecs.json import from_json, is_plain, 
 from sematic_airflow_provider.artifacts.digest import canonical_json
 from sematic_airflow_provider.artifacts.local_store import LocalStore
 from sematic_airflow_provider.artifacts.repository import Repository
-from sematic_airflow_provider.errors import NoCodecError
+from sematic_airflow_provider.errors import ArtifactError, NoCodecError
 from tests.contracts.codec_contract import CodecContract
 
 
@@ -137,7 +141,9 @@ def test_the_order_of_keys_does_not_matter(value: dict[Any, Any], random: Any) -
     assert canonical_json(to_json(dict(items))) == canonical_json(to_json(value))
 
 
-@pytest.mark.parametrize(("one", "other"), [(1, True), (1, 1.0), (0.0, -0.0), ("1", 1), ([1], (1,)), ({1}, [1]), (None, "null"), ("", b"")])
+@pytest.mark.parametrize(
+    ("one", "other"), [(1, True), (1, 1.0), (0.0, -0.0), ("1", 1), ([1], (1,)), ({1}, [1]), (None, "null"), ("", b"")]
+)
 def test_values_of_different_types_have_different_digests(repository: Repository, one: Any, other: Any) -> None:
     assert repository.save(one).digest != repository.save(other).digest
 
@@ -149,7 +155,9 @@ def test_a_value_that_holds_itself_is_refused(repository: Repository) -> None:
         repository.save(loop)
 
 
-@pytest.mark.parametrize("value", [dt.datetime(2013, 1, 1, tzinfo=dt.timezone.utc), (1,), {1}, float("nan"), {"$type": 1}, object()])
+@pytest.mark.parametrize(
+    "value", [dt.datetime(2013, 1, 1, tzinfo=dt.timezone.utc), (1,), {1}, float("nan"), {"$type": 1}, object()]
+)
 def test_tagged_values_are_not_plain(value: Any) -> None:
     assert not is_plain(value)
 
@@ -187,3 +195,76 @@ def test_a_crafted_model_file_is_not_loaded(repository: Repository) -> None:
     stored = repository.store.put(lambda file: file.write(data))
     with pytest.raises(Exception, match="not trusted"):
         repository.load(type(honest)(stored.digest, "skops/1", honest.type, stored.size))
+
+
+def _calling(module: str, name: str, content: dict[str, Any]) -> dict[str, Any]:
+    """A node of a model file that calls what it names."""
+    return {
+        "__class__": name,
+        "__module__": module,
+        "__loader__": "ConstructorFromReduceNode",
+        "__id__": 999,
+        "content": content,
+    }
+
+
+@pytest.mark.parametrize(
+    ("module", "name"),
+    [
+        ("numpy.testing._private.utils", "runstring"), ("numpy", "memmap"), ("sklearn.utils._testing", "TempMemmap"), ("sklearn.metrics", "f1_score"),
+        ("sklearn.externals._packaging.version", "Version"), ("sklearn.datasets._base", "urlretrieve"), ("os", "system"), ("sklearn", "nothing"),
+    ],
+)  # fmt: skip
+def test_a_model_file_cannot_call_what_it_likes(repository: Repository, tmp_path: Path, module: str, name: str) -> None:
+    """skops calls what such a node names, so a trusted prefix would be a way to run code."""
+    import skops.io as sio
+    from sklearn.preprocessing import StandardScaler
+
+    witness = tmp_path / "ran"
+    honest = repository.save(StandardScaler())
+    data = sio.dumps(StandardScaler(with_mean=(f"open({str(witness)!r}, 'w')", {})))
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        schema = json.loads(archive.read("schema.json"))
+    attributes = schema["content"]["content"]
+    attributes["with_mean"] = _calling(module, name, attributes["with_mean"])
+    forged = io.BytesIO()
+    with zipfile.ZipFile(forged, "w") as archive:
+        archive.writestr("schema.json", json.dumps(schema))
+    stored = repository.store.put(lambda file: file.write(forged.getvalue()))
+    with pytest.raises(ArtifactError, match="not trusted"):
+        repository.load(type(honest)(stored.digest, "skops/1", honest.type, stored.size))
+    assert not witness.exists()
+
+
+def test_a_model_that_skops_cannot_write_is_refused_with_its_reason(repository: Repository) -> None:
+    from sklearn.cluster import Birch
+
+    with pytest.raises(NoCodecError, match="Birch"):
+        repository.save(Birch())
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "ensemble.HistGradientBoostingRegressor(max_iter=2)", "neighbors.KNeighborsClassifier(algorithm='kd_tree')", "calibration.CalibratedClassifierCV()",
+        "gaussian_process.GaussianProcessRegressor(gaussian_process.kernels.RBF())", "feature_selection.SelectKBest(k=1)",
+        "neural_network.MLPClassifier(max_iter=3)",
+        "preprocessing.SplineTransformer()", "cluster.FeatureAgglomeration()", "cluster.BisectingKMeans(2)", "impute.SimpleImputer()", "svm.SVC()",
+        "linear_model.TweedieRegressor()", "ensemble.GradientBoostingClassifier(n_estimators=2)", "feature_extraction.DictVectorizer()",
+    ],
+)  # fmt: skip
+def test_what_scikit_learn_fits_can_be_stored(repository: Repository, source: str) -> None:
+    """The wall around model files lets real ones through."""
+    import importlib
+
+    name = source.split(".", 1)[0]
+    module = importlib.import_module(f"sklearn.{name}")
+    model = eval(source, {name: module})
+    features = np.random.default_rng(0).random((40, 3))
+    if name == "feature_extraction":
+        model.fit([{"a": 1, "b": 2}])
+    else:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            model.fit(features, (features[:, 0] > 0.5).astype(int))
+    assert str(repository.load(repository.save(model)).get_params()) == str(model.get_params())

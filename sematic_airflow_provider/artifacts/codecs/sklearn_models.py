@@ -13,10 +13,8 @@ import warnings
 import zipfile
 from typing import Any, BinaryIO
 
+from sematic_airflow_provider.artifacts.codecs.model_trust import SCHEMA, refused
 from sematic_airflow_provider.errors import MissingExtraError, NoCodecError
-
-_TRUSTED_ROOTS = ("sklearn.", "numpy.", "scipy.")
-_SCHEMA = "schema.json"
 
 
 class SkopsCodec:
@@ -37,57 +35,56 @@ class SkopsCodec:
     def encode(self, value: Any, file: BinaryIO) -> None:
         """Write the model."""
         sio = _skops()
-        raw = sio.dumps(value)
-        refused = _refused(sio, raw)
-        if refused:
+        try:
+            raw = sio.dumps(value)
+        except sio.exceptions.UnsupportedTypeException as error:
+            raise NoCodecError(f"skops cannot store this model: {error}") from error
+        names = _refused(sio, raw)
+        if names:
             raise NoCodecError(
-                f"the model holds types that are not of scikit-learn, NumPy or SciPy: {', '.join(refused)}. "
+                f"the model holds types or functions that are not of scikit-learn, NumPy or SciPy, or not safe to load: {', '.join(names)}. "
                 "Keep such steps out of the pipeline, register a codec, or set [sematic] allow_pickle"
             )
         _repack(raw, file)
 
-    def decode(self, data: bytes) -> Any:
+    def decode(self, data: bytes | bytearray) -> Any:
         """The model.
 
         Raises:
             ValueError: it holds types that are not trusted: this file was not written by this codec.
         """
         sio = _skops()
-        refused = _refused(sio, data)
-        if refused:
-            raise ValueError(f"the model holds types that are not trusted: {', '.join(refused)}")
+        data = bytes(data)
+        names = _refused(sio, data)
+        if names:
+            raise ValueError(f"the model holds types or functions that are not trusted: {', '.join(names)}")
         return sio.loads(data, trusted=sio.get_untrusted_types(data=data))
 
 
 def _skops() -> Any:
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter(
-                "ignore"
-            )  # importing it probes every loaded module for ufuncs, deprecated attributes included
+            # importing it probes every loaded module for ufuncs, deprecated attributes included
+            warnings.simplefilter("ignore")
             import skops.io as sio
     except ImportError as error:
         raise MissingExtraError("storing scikit-learn models", "sklearn") from error
     return sio
 
 
-def _refused(sio: Any, data: bytes) -> list[str]:
-    """Types beyond those that skops trusts by itself and those of the numerical libraries.
-
-    ``sklearn.`` names classes and functions of an installed library: loading one imports it and calls nothing that the file could choose.
-    """
-    return sorted(name for name in sio.get_untrusted_types(data=data) if not name.startswith(_TRUSTED_ROOTS))
+def _refused(sio: Any, data: bytes | bytearray) -> list[str]:
+    return refused(data, sio.get_untrusted_types(data=bytes(data)))
 
 
 def _repack(raw: bytes, file: BinaryIO) -> None:
     with zipfile.ZipFile(io.BytesIO(raw)) as source:
-        schema = json.loads(source.read(_SCHEMA))
+        schema = json.loads(source.read(SCHEMA))
         names: dict[str, str] = {}
         _renumber(schema, {}, names)
-        members = {names.get(name, name): source.read(name) for name in source.namelist() if name != _SCHEMA}
+        members = {names.get(name, name): source.read(name) for name in source.namelist() if name != SCHEMA}
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as target:
-        content = {_SCHEMA: json.dumps(schema, sort_keys=True).encode(), **dict(sorted(members.items()))}
+        content = {SCHEMA: json.dumps(schema, sort_keys=True).encode(), **dict(sorted(members.items()))}
         for name, data in content.items():
             target.writestr(zipfile.ZipInfo(name), data, zipfile.ZIP_DEFLATED)
     file.write(packed.getvalue())

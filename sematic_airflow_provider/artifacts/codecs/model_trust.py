@@ -1,0 +1,77 @@
+"""What a ``skops/1`` file may name. Everything in it that is not a number or text is named by module and attribute, so this list is the wall.
+
+skops trusts estimators and ufuncs by itself. Of the rest we let pass classes that scikit-learn defines, its scoring functions, and a few names of NumPy and
+SciPy. A prefix is not enough: one kind of node *calls* what it names while the file is loaded, and ``numpy.testing`` alone has functions that run text as code.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from collections.abc import Iterator
+from importlib import import_module
+from types import FunctionType
+from typing import Any
+
+SCHEMA = "schema.json"
+
+_NAMES = frozenset(
+    {
+        "numpy.dtype",
+        *(f"numpy.{name}" for name in ("mean", "median", "max", "min", "amax", "amin", "sum")),
+        "scipy._lib.array_api_compat.numpy._aliases.asarray",
+        "scipy.interpolate._bsplines.BSpline",
+        "scipy.interpolate._interpolate.interp1d",
+        *(f"scipy.sparse._{kind}.{kind}_{form}" for kind in ("csr", "csc", "coo") for form in ("matrix", "array")),
+    }
+)
+_CLOSED = frozenset({"tests", "externals", "datasets", "_testing", "conftest", "experimental"})
+_FUNCTIONS = ("sklearn.feature_selection.", "sklearn.metrics.", "sklearn.cluster._kmeans.")
+_CALLING = "ConstructorFromReduceNode"
+
+
+def refused(data: bytes | bytearray, untrusted: list[str]) -> list[str]:
+    """Of the names that skops does not trust by itself, and those that loading would call: which may not be loaded.
+
+    Raises:
+        ValueError, KeyError, zipfile.BadZipFile: these bytes are no model.
+    """
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        schema = json.loads(archive.read(SCHEMA))
+    found = {name for name in untrusted if not (name in _NAMES or _is_class(name) or _is_scoring_function(name))}
+    return sorted(found | {name for name in _called(schema) if not (name in _NAMES or _is_class(name))})
+
+
+def _called(node: Any) -> Iterator[str]:
+    """What nodes name that call it."""
+    pending = [node]
+    while pending:
+        item = pending.pop()
+        if isinstance(item, list):
+            pending.extend(item)
+        elif isinstance(item, dict):
+            if item.get("__loader__") == _CALLING:
+                yield f"{item.get('__module__')}.{item.get('__class__')}"
+            pending.extend(item.values())
+
+
+def _is_class(name: str) -> bool:
+    return isinstance(_defined_by_sklearn(name), type)
+
+
+def _is_scoring_function(name: str) -> bool:
+    return name.startswith(_FUNCTIONS) and isinstance(_defined_by_sklearn(name), FunctionType)
+
+
+def _defined_by_sklearn(name: str) -> Any:
+    """What scikit-learn itself defines under this name; None for anything else, what it only imports included."""
+    module, _, attribute = name.rpartition(".")
+    parts = module.split(".")
+    if parts[0] != "sklearn" or not _CLOSED.isdisjoint(parts):
+        return None
+    try:
+        found = getattr(import_module(module), attribute)
+    except (ImportError, AttributeError):
+        return None
+    return found if getattr(found, "__module__", None) == module else None
