@@ -1,6 +1,6 @@
 import react from "@vitejs/plugin-react";
 import { fileURLToPath } from "node:url";
-import { defineConfig } from "vite";
+import { defineConfig } from "vitest/config";
 import cssInjectedByJs from "vite-plugin-css-injected-by-js";
 
 const shim = (file: string) => fileURLToPath(new URL(`./src/shims/${file}.cjs`, import.meta.url));
@@ -15,27 +15,23 @@ const host = [
   { find: /^@emotion\/react$/, replacement: shim("emotion") },
 ];
 
-export default defineConfig(({ command, mode }) => ({
+export default defineConfig(({ command }) => ({
   base: "./",
   plugins: [react(), cssInjectedByJs()],
-  publicDir: "public",
-  resolve: { alias: command === "build" && mode !== "demo" ? host : [] },
-  define: { "process.env.NODE_ENV": '"production"' },
+  resolve: { alias: command === "build" ? host : [] },
+  define: command === "build" ? { "process.env.NODE_ENV": '"production"' } : {},
   worker: { format: "es" },
   build: {
-    outDir: mode === "demo" ? "dist-demo" : "../sematic_airflow_provider/server/static",
+    outDir: "../sematic_airflow_provider/server/static",
     emptyOutDir: true,
     target: "es2022",
     cssCodeSplit: false,
     modulePreload: false,
-    rollupOptions:
-      mode === "demo"
-        ? {}
-        : {
-            input: "src/main.tsx",
-            preserveEntrySignatures: "exports-only",
-            output: { format: "es", entryFileNames: "main.js", chunkFileNames: "chunks/[name]-[hash].js" },
-          },
+    rollupOptions: {
+      input: "src/main.tsx",
+      preserveEntrySignatures: "exports-only",
+      output: { format: "es", entryFileNames: "main.js", chunkFileNames: "chunks/[name]-[hash].js" },
+    },
   },
   test: { environment: "happy-dom", setupFiles: ["src/testing/setup.ts"] },
 }));

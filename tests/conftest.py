@@ -5,6 +5,10 @@ from __future__ import annotations
 import os
 import tempfile
 
+import pytest
+
+from tests.airflow_home import run_airflow
+
 _HOME = tempfile.mkdtemp(prefix="sematic-tests-")
 for _name in [name for name in os.environ if name.startswith(("AIRFLOW_", "OPENLINEAGE_"))]:
     del os.environ[_name]
@@ -17,12 +21,7 @@ os.environ.update(
     AIRFLOW__API_AUTH__JWT_SECRET="only-for-tests-" + "x" * 50,
     AIRFLOW__OPENLINEAGE__TRANSPORT='{"type": "sematic_airflow_provider.worker.transport.SematicTransport"}',
     AIRFLOW__SEMATIC__LINEAGE_API_KEY="",
-    AIRFLOW__SEMATIC__DRAIN_INTERVAL="0",
 )
-
-import pytest
-
-from tests.airflow_home import run_airflow
 
 
 @pytest.fixture(scope="session")

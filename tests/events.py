@@ -80,7 +80,8 @@ def task_event(
 def pipeline(dag_id: str = "flow", dag_run_id: str = "run1", seed: str = "") -> list[dict[str, Any]]:
     """Two raw tables, joined, trained on, and predicted with: ten events of five tasks."""
     flights, weather, table, model, scores = (
-        ref(f"{dag_id}.{task}.return_value", f"{task}{seed}") for task in ("flights", "weather", "join", "train", "predict")
+        ref(f"{dag_id}.{task}.return_value", f"{task}{seed}")
+        for task in ("flights", "weather", "join", "train", "predict")
     )
     steps: list[tuple[str, dict[str, ArtifactRef], ArtifactRef]] = [
         ("flights", {}, flights),

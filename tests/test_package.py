@@ -39,7 +39,10 @@ def test_the_provider_info_follows_airflows_schema() -> None:
     jsonschema.validate(get_provider_info(), schema)
 
 
-@pytest.mark.parametrize(("option", "value"), [("compute", "cloud"), ("inline_limit", "many"), ("inline_limit", "-1"), ("allow_pickle", "perhaps")])
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [("compute", "cloud"), ("inline_limit", "many"), ("inline_limit", "-1"), ("allow_pickle", "perhaps")],
+)
 def test_an_impossible_option_is_named(monkeypatch: pytest.MonkeyPatch, option: str, value: str) -> None:
     monkeypatch.setenv(f"AIRFLOW__SEMATIC__{option.upper()}", value)
     with pytest.raises(ConfigurationError, match=rf"\[sematic\] {option}"):
@@ -64,7 +67,15 @@ def test_importing_the_package_imports_nothing_heavy() -> None:
 
 
 def test_the_decorator_imports_no_data_library_and_no_server() -> None:
-    unwanted = ("pandas", "pyarrow", "sklearn", "kubernetes", "openlineage", "fastapi", "sematic_airflow_provider.db.models")
+    unwanted = (
+        "pandas",
+        "pyarrow",
+        "sklearn",
+        "kubernetes",
+        "openlineage",
+        "fastapi",
+        "sematic_airflow_provider.db.models",
+    )
     assert _loaded_by("from sematic_airflow_provider import sematic_task; sematic_task", *unwanted) == []
 
 

@@ -164,6 +164,7 @@ def _pods(settings: Settings) -> Iterator[Finding]:
         yield Finding(
             "pods", "error", "compute = kubernetes without an image", "set [sematic] pod_image or pod_template_file"
         )
+        return
     try:
         importlib.metadata.version("apache-airflow-providers-cncf-kubernetes")
     except importlib.metadata.PackageNotFoundError:

@@ -61,20 +61,16 @@ class Validator:
             self._check(self._hints["return"], value, "return value")
 
     def _check(self, annotation: Any, value: Any, what: str) -> None:
-        from pydantic import ConfigDict, PydanticSchemaGenerationError, PydanticUserError, TypeAdapter, ValidationError
+        from pydantic import ValidationError
 
-        if annotation in (Any, None) and annotation is Any:
+        if annotation is Any:
             return
-        try:
-            try:
-                adapter: TypeAdapter[Any] = TypeAdapter(annotation, config=ConfigDict(arbitrary_types_allowed=True))
-            except PydanticUserError:  # models and dataclasses bring their own configuration
-                adapter = TypeAdapter(annotation)
-        except PydanticSchemaGenerationError:
-            origin = typing.get_origin(annotation)  # e.g. numpy.ndarray[...]: pydantic knows no such generic
-            if not isinstance(origin, type) or isinstance(value, origin):
-                return
-            raise self._error(what, annotation, value, "") from None
+        adapter = _adapter(annotation)
+        if adapter is None:
+            origin = typing.get_origin(annotation) or (dict if typing.is_typeddict(annotation) else None)
+            if isinstance(origin, type) and not isinstance(value, origin):
+                raise self._error(what, annotation, value, "")
+            return
         try:
             adapter.validate_python(value, strict=True)
         except ValidationError as error:
@@ -105,6 +101,20 @@ def _hints(function: Callable[..., Any]) -> dict[str, Any]:
             continue
         found[name] = hints[name]
     return found
+
+
+def _adapter(annotation: Any) -> Any:
+    """What checks values of this type; None for the few that pydantic cannot (generics of other libraries such as ``numpy.ndarray[...]``)."""
+    from pydantic import ConfigDict, PydanticUserError, TypeAdapter
+
+    try:
+        return TypeAdapter(annotation, config=ConfigDict(arbitrary_types_allowed=True))
+    except PydanticUserError:
+        pass  # models, dataclasses and typed dicts bring their own configuration
+    try:
+        return TypeAdapter(annotation)
+    except PydanticUserError:
+        return None
 
 
 class _Annotated:

@@ -47,7 +47,9 @@ def test_an_event_that_comes_twice_is_kept_once(session: Session) -> None:
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_disorder_and_duplicates_give_the_projection_of_one_ordered_pass(session: Session, tmp_path: Path, seed: int) -> None:
+def test_disorder_and_duplicates_give_the_projection_of_one_ordered_pass(
+    session: Session, tmp_path: Path, seed: int
+) -> None:
     _take(session, pipeline())
     shuffled = pipeline() * 2
     random.Random(seed).shuffle(shuffled)
@@ -62,7 +64,13 @@ def test_disorder_and_duplicates_give_the_projection_of_one_ordered_pass(session
 def test_the_graph_of_a_dag_run_holds_every_step_and_artifact(session: Session) -> None:
     _take(session, pipeline())
     graph = queries.graph(session, queries.dag_run_seeds(session, "flow", "run1"), Extent(4))
-    assert sorted(node.label for node in graph.nodes if node.kind == "run") == ["flights", "join", "predict", "train", "weather"]
+    assert sorted(node.label for node in graph.nodes if node.kind == "run") == [
+        "flights",
+        "join",
+        "predict",
+        "train",
+        "weather",
+    ]
     assert sum(node.kind == "artifact" for node in graph.nodes) == 5
     assert {edge.label for edge in graph.edges} == {"left", "right", "table", "model", "return_value"}
 
@@ -97,7 +105,10 @@ def test_all_tries_of_a_task_instance_are_told_in_order(session: Session) -> Non
 
 def test_what_a_user_may_not_read_is_locked_and_keeps_its_edges(session: Session) -> None:
     _take(session, pipeline("open"))
-    _take(session, [task_event("COMPLETE", "spy", dag_id="closed", reads={"model": ref("open.train.return_value", "train")})])
+    _take(
+        session,
+        [task_event("COMPLETE", "spy", dag_id="closed", reads={"model": ref("open.train.return_value", "train")})],
+    )
     seeds = queries.dag_run_seeds(session, "open", "run1")
     graph = queries.graph(session, seeds, Extent(4), lambda: {"open"})
     (locked,) = [node for node in graph.nodes if node.locked]
@@ -111,7 +122,7 @@ def test_an_artifact_of_forbidden_dags_only_is_locked(session: Session) -> None:
     seeds = queries.dag_run_seeds(session, "closed", "run1")
     graph = queries.graph(session, seeds, Extent(4), lambda: {"open"})
     assert all(node.locked for node in graph.nodes)
-    assert "closed" not in repr([node for node in graph.nodes])
+    assert "closed" not in repr(list(graph.nodes))
 
 
 def test_names_with_sql_and_html_in_them_are_only_names(session: Session) -> None:
@@ -120,7 +131,14 @@ def test_names_with_sql_and_html_in_them_are_only_names(session: Session) -> Non
     assert queries.dag_run_seeds(session, "flow", "run1")
 
 
-@pytest.mark.parametrize("ask", [lambda s: queries.latest_dag_run(s, "no"), lambda s: queries.run_row(s, "no"), lambda s: queries.artifact_seed(s, "no")])
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda s: queries.latest_dag_run(s, "no"),
+        lambda s: queries.run_row(s, "no"),
+        lambda s: queries.artifact_seed(s, "no"),
+    ],
+)
 def test_what_is_not_there_is_not_found(session: Session, ask: Any) -> None:
     with pytest.raises(NodeNotFoundError):
         ask(session)

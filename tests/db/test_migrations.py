@@ -41,7 +41,11 @@ def test_migrations_go_up_and_down_and_agree_with_the_models(tmp_path: object) -
     home = {"AIRFLOW_HOME": str(tmp_path)}
     run_airflow("db", "migrate", **home)
     done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(CHECK)], env={**os.environ, **home}, capture_output=True, text=True, check=False
+        [sys.executable, "-c", textwrap.dedent(CHECK)],
+        env={**os.environ, **home},
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stderr[-3000:]
     lines = [line for line in done.stdout.splitlines() if line.startswith(("True", "False", "["))]

@@ -41,7 +41,13 @@ def test_any_order_and_any_duplicates_give_the_same_record(extra: list[dict[str,
 
 def test_a_run_knows_its_task_its_state_and_its_times() -> None:
     record = fold(map(parse_event, EVENTS))
-    assert (record.dag_id, record.dag_run_id, record.task_id, record.map_index, record.try_number) == ("flow", "run1", "join", -1, 1)
+    assert (record.dag_id, record.dag_run_id, record.task_id, record.map_index, record.try_number) == (
+        "flow",
+        "run1",
+        "join",
+        -1,
+        1,
+    )
     assert record.state == "success"
     assert record.started_at is not None
     assert record.ended_at is not None
@@ -145,7 +151,10 @@ def test_deep_nesting_is_refused_before_it_can_hurt() -> None:
         parse_event(EVENTS[0] | {"x": deep})
 
 
-@pytest.mark.parametrize("change", [{"producer": None}, {"schemaURL": None}, {"eventType": None}, {"inputs": None}, {"unknown": {"facet": 1}}])
+@pytest.mark.parametrize(
+    "change",
+    [{"producer": None}, {"schemaURL": None}, {"eventType": None}, {"inputs": None}, {"unknown": {"facet": 1}}],
+)
 def test_what_producers_in_the_field_leave_out_is_accepted(change: dict[str, Any]) -> None:
     assert parse_event(EVENTS[0] | change).run_id
 
@@ -157,7 +166,8 @@ def test_job_and_dataset_events_are_told_apart() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["2026-01-01T00:00:00Z", "2026-01-01T00:00:00", "2026-01-01T01:00:00.000000000+01:00", "2026-01-01T00:00:00.0Z"]
+    "text",
+    ["2026-01-01T00:00:00Z", "2026-01-01T00:00:00", "2026-01-01T01:00:00.000000000+01:00", "2026-01-01T00:00:00.0Z"],
 )
 def test_times_in_all_their_forms_are_utc(text: str) -> None:
     assert parse_time(text, "t").isoformat() == "2026-01-01T00:00:00+00:00"

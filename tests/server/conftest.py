@@ -17,11 +17,13 @@ KEY = "key-of-the-workers"
 @pytest.fixture(scope="session")
 def client(migrated_home: str) -> Iterator[TestClient]:
     os.environ["AIRFLOW__SEMATIC__LINEAGE_API_KEY"] = KEY
+    os.environ["AIRFLOW__SEMATIC__DRAIN_INTERVAL"] = "0"
     from airflow.api_fastapi.app import create_app
 
     with TestClient(create_app(apps="core"), base_url="http://testserver") as opened:
         yield opened
     os.environ["AIRFLOW__SEMATIC__LINEAGE_API_KEY"] = ""
+    del os.environ["AIRFLOW__SEMATIC__DRAIN_INTERVAL"]
 
 
 @pytest.fixture(scope="session")

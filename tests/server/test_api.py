@@ -58,7 +58,9 @@ def test_the_session_cookie_reads(client: TestClient, bearer: Bearer, stored: An
 
 
 @pytest.mark.parametrize("path", ["/lineage", "/lineage/batch"])
-def test_posting_takes_the_key_or_a_user_who_may_edit_and_never_a_cookie(client: TestClient, bearer: Bearer, path: str) -> None:
+def test_posting_takes_the_key_or_a_user_who_may_edit_and_never_a_cookie(
+    client: TestClient, bearer: Bearer, path: str
+) -> None:
     event: Any = task_event("START", "posted", dag_id="posting")
     body = [event] if path.endswith("batch") else event
     token = bearer("admin")["Authorization"].removeprefix("Bearer ")
@@ -111,8 +113,12 @@ def test_artifact_details_tell_who_made_and_used_it(client: TestClient, bearer: 
     assert [run["label"] for run in details["consumers"]] == ["predict"]
 
 
-@pytest.mark.parametrize("path", ["/dags/none/graph", "/dags/flow/runs/none/graph", f"/artifacts/{'0' * 64}", f"/runs/{run_id('none')}"])
-def test_what_has_no_lineage_is_not_found_with_a_reason(client: TestClient, bearer: Bearer, stored: Any, path: str) -> None:
+@pytest.mark.parametrize(
+    "path", ["/dags/none/graph", "/dags/flow/runs/none/graph", f"/artifacts/{'0' * 64}", f"/runs/{run_id('none')}"]
+)
+def test_what_has_no_lineage_is_not_found_with_a_reason(
+    client: TestClient, bearer: Bearer, stored: Any, path: str
+) -> None:
     answer = client.get(API + path, headers=bearer("viewer"))
     assert answer.status_code == 404
     assert "no lineage" in answer.json()["detail"]
@@ -138,7 +144,9 @@ def test_a_gzipped_event_is_taken(client: TestClient, worker: dict[str, str]) ->
         (b'"' + b"x" * (5 << 20) + b'"', 413, "bytes"),
     ],
 )
-def test_a_bad_event_is_refused_with_a_reason(client: TestClient, worker: dict[str, str], body: bytes, status: int, reason: str) -> None:
+def test_a_bad_event_is_refused_with_a_reason(
+    client: TestClient, worker: dict[str, str], body: bytes, status: int, reason: str
+) -> None:
     answer = client.post(f"{API}/lineage", content=body, headers=worker)
     assert (answer.status_code, reason in answer.json()["detail"]) == (status, True)
 
@@ -150,7 +158,9 @@ def test_a_decompression_bomb_is_refused(client: TestClient, worker: dict[str, s
 
 
 def test_a_batch_keeps_the_good_and_names_the_bad(client: TestClient, worker: dict[str, str], bearer: Bearer) -> None:
-    answer = client.post(f"{API}/lineage/batch", json=[task_event("START", "good", dag_id="batch"), {"bad": 1}], headers=worker)
+    answer = client.post(
+        f"{API}/lineage/batch", json=[task_event("START", "good", dag_id="batch"), {"bad": 1}], headers=worker
+    )
     assert answer.status_code == 200
     assert answer.json()["summary"] == {"received": 2, "successful": 1, "failed": 1, "retriable": 0, "non_retriable": 1}
     assert answer.json()["failed_events"][0]["index"] == 1
