@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import io
+import sys
 import tempfile
 import uuid
 from collections.abc import Iterator
@@ -15,10 +17,11 @@ from sematic_airflow_provider.errors import ArtifactCorruptedError, ArtifactNotF
 
 _IN_MEMORY_BYTES = 8 << 20
 _EXTRAS = {"s3": "s3", "s3a": "s3"}
+_OBJECT_STORES = frozenset({"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "adl", "oci", "oss", "memory"})
 
 
 class FsspecStore:
-    """An object is put under its final name in one operation, which object stores make visible whole or not at all."""
+    """Object stores make what is put visible whole or not at all; elsewhere it is written under another name and moved."""
 
     def __init__(self, url: str) -> None:
         import fsspec
@@ -34,25 +37,28 @@ class FsspecStore:
             raise StoreError(f"the store {url} cannot be opened: {error}", url) from error
         self.url = url.rstrip("/")
         self._root = str(self._root).rstrip("/")
+        self._puts_whole = protocol in _OBJECT_STORES
 
     def put(self, write: Writer) -> Stored:
         """See Store. What does not fit into memory is staged in a temporary file: its name is known only when all is hashed."""
-        with tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY_BYTES) as staged:
+        with (
+            self._explained("cannot be written", missing_is_failure=True),
+            tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY_BYTES) as staged,
+        ):
             hashing = HashingWriter(cast("BinaryIO", staged))
             write(cast("BinaryIO", hashing))
             target = self._path(blob_path(hashing.digest))
-            with self._explained("cannot be written"):
-                if self._refreshed(target, hashing.size):
-                    return Stored(hashing.digest, hashing.size, new=False)
-                staged.seek(0)
-                self._upload(cast("BinaryIO", staged), target)
+            if self._refreshed(target, hashing.size):
+                return Stored(hashing.digest, hashing.size, new=False)
+            staged.seek(0)
+            self._publish(cast("BinaryIO", staged), target)
         return Stored(hashing.digest, hashing.size, new=True)
 
     def get(self, digest: Digest) -> bytes:
         """See Store."""
         path = self._path(blob_path(parse_digest(digest)))
         try:
-            with self._explained(f"artifact {short(digest)} cannot be read"):
+            with self._explained(f"cannot be read (artifact {short(digest)})"):
                 data = bytes(self._fs.cat_file(path))
         except FileNotFoundError:
             raise ArtifactNotFoundError(digest, self.url) from None
@@ -64,7 +70,7 @@ class FsspecStore:
     def has(self, digest: Digest) -> bool:
         """See Store."""
         with self._explained("cannot be read"):
-            return bool(self._fs.isfile(self._path(blob_path(digest))))
+            return bool(self._fs.isfile(self._path(blob_path(parse_digest(digest)))))
 
     def digests(self) -> Iterator[Digest]:
         """See Store."""
@@ -80,9 +86,8 @@ class FsspecStore:
     def write_document(self, path: str, data: bytes) -> None:
         """See Store."""
         target = self._path(check_path(path))
-        with self._explained("cannot be written"):
-            self._make_parent(target)
-            self._fs.pipe_file(target, data)
+        with self._explained("cannot be written", missing_is_failure=True):
+            self._publish(io.BytesIO(data), target)
 
     def read_document(self, path: str) -> bytes | None:
         """See Store."""
@@ -132,17 +137,51 @@ class FsspecStore:
             self._fs.touch(target, truncate=False)
         return True
 
-    def _upload(self, staged: BinaryIO, target: str) -> None:
+    def _publish(self, content: BinaryIO, target: str) -> None:
         self._make_parent(target)
-        with self._fs.open(target, "wb") as file:
-            while block := staged.read(_IN_MEMORY_BYTES):
+        if self._puts_whole:
+            self._upload(content, target)
+            return
+        temporary = self._path(f"tmp/put-{uuid.uuid4().hex}")
+        self._make_parent(temporary)
+        try:
+            self._upload(content, temporary)
+            self._fs.mv(temporary, target)
+        except BaseException:
+            with suppress(OSError):
+                self._fs.rm_file(temporary)
+            raise
+
+    def _upload(self, content: BinaryIO, target: str) -> None:
+        first = content.read(_IN_MEMORY_BYTES)
+        if len(first) < _IN_MEMORY_BYTES:
+            self._fs.pipe_file(target, first)
+            return
+        file = self._fs.open(target, "wb")
+        try:
+            block = first
+            while block:
                 file.write(block)
+                block = content.read(_IN_MEMORY_BYTES)
+        except BaseException:
+            if hasattr(file, "discard"):  # closing would make the part that was sent an object
+                file.discard()
+            raise
+        file.close()
 
     @contextmanager
-    def _explained(self, what: str) -> Iterator[None]:
+    def _explained(self, what: str, *, missing_is_failure: bool = False) -> Iterator[None]:
         try:
             yield
-        except (FileNotFoundError, ArtifactNotFoundError, ArtifactCorruptedError, StoreError):
+        except (ArtifactNotFoundError, ArtifactCorruptedError, StoreError):
             raise
-        except OSError as error:
+        except _failures() as error:
+            if isinstance(error, FileNotFoundError) and not missing_is_failure:
+                raise
             raise StoreError(f"the artifact store {self.url} {what}: {error}", self.url) from error
+
+
+def _failures() -> tuple[type[Exception], ...]:
+    """What a failing place raises. botocore's errors (no credentials, no such endpoint) are no OSErrors."""
+    botocore = sys.modules.get("botocore.exceptions")
+    return (OSError, botocore.BotoCoreError) if botocore is not None else (OSError,)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import tempfile
 from collections.abc import Iterator
@@ -11,7 +10,7 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from sematic_airflow_provider.artifacts.digest import Digest, parse_digest, short
-from sematic_airflow_provider.artifacts.store import HashingWriter, Stored, Writer, blob_path, check_path
+from sematic_airflow_provider.artifacts.store import HashingWriter, Stored, Writer, blob_path, check_path, read_hashed
 from sematic_airflow_provider.errors import ArtifactCorruptedError, ArtifactNotFoundError, StoreError
 
 
@@ -33,7 +32,7 @@ class LocalStore:
 
     def put(self, write: Writer) -> Stored:
         """See Store: temporary file, fsync, rename, fsync of the folder."""
-        with self._explained("cannot be written"):
+        with self._explained("cannot be written", missing_is_failure=True):
             staging = self._root / "tmp"
             staging.mkdir(exist_ok=True)
             descriptor, name = tempfile.mkstemp(dir=staging, prefix="put-")
@@ -54,22 +53,23 @@ class LocalStore:
                 with suppress(FileNotFoundError):
                     temporary.unlink()
 
-    def get(self, digest: Digest) -> bytes:
+    def get(self, digest: Digest) -> bytearray:
         """See Store."""
         path = self._root / blob_path(parse_digest(digest))
         try:
-            with self._explained(f"artifact {short(digest)} cannot be read"):
-                data = path.read_bytes()
+            with self._explained(f"cannot be read (artifact {short(digest)})"), path.open("rb", buffering=0) as file:
+                data, actual = read_hashed(cast("BinaryIO", file), os.fstat(file.fileno()).st_size)
         except FileNotFoundError:
             raise ArtifactNotFoundError(digest, self.url) from None
-        actual = hashlib.sha256(data).hexdigest()
         if actual != digest:
             raise ArtifactCorruptedError(digest, actual, str(path))
         return data
 
     def has(self, digest: Digest) -> bool:
         """See Store."""
-        return (self._root / blob_path(digest)).is_file()
+        path = self._root / blob_path(parse_digest(digest))
+        with self._explained("cannot be read"):
+            return path.is_file()
 
     def digests(self) -> Iterator[Digest]:
         """See Store."""
@@ -80,8 +80,8 @@ class LocalStore:
     def write_document(self, path: str, data: bytes) -> None:
         """See Store."""
         target = self._root / check_path(path)
-        with self._explained("cannot be written"):
-            target.parent.mkdir(parents=True, exist_ok=True)
+        with self._explained("cannot be written", missing_is_failure=True):
+            self._make_folder(target.parent)
             descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=".tmp-")
             try:
                 with os.fdopen(descriptor, "wb") as file:
@@ -128,28 +128,41 @@ class LocalStore:
         try:
             if target.stat().st_size != size:
                 return False  # cut short by something outside: replace it
-            os.utime(target)
+            with suppress(PermissionError):  # another user's file in a shared folder: there, but not ours to touch
+                os.utime(target)
         except FileNotFoundError:
             return False
-        except PermissionError:
-            pass  # another user's file in a shared folder: there, but not ours to touch
         return True
 
     def _publish(self, temporary: Path, target: Path) -> None:
-        target.parent.mkdir(parents=True, exist_ok=True)
+        self._make_folder(target.parent)
         os.replace(temporary, target)
-        folder = os.open(target.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        _sync_folder(target.parent)
+
+    def _make_folder(self, folder: Path) -> None:
+        """Make a folder below the root, so that it outlives a loss of power too. The root itself is never made again."""
+        if folder == self._root or folder.is_dir():
+            return
+        self._make_folder(folder.parent)
+        folder.mkdir(exist_ok=True)
+        _sync_folder(folder.parent)
 
     @contextmanager
-    def _explained(self, what: str) -> Iterator[None]:
-        """Turn the operating system's errors into ours; a missing file stays what it is."""
+    def _explained(self, what: str, *, missing_is_failure: bool = False) -> Iterator[None]:
+        """Turn the operating system's errors into ours; when reading, a missing file stays what it is."""
         try:
             yield
-        except (FileNotFoundError, ArtifactNotFoundError, ArtifactCorruptedError, StoreError):
+        except (ArtifactNotFoundError, ArtifactCorruptedError, StoreError):
             raise
         except OSError as error:
+            if isinstance(error, FileNotFoundError) and not missing_is_failure:
+                raise
             raise StoreError(f"the artifact store {self._root} {what}: {error.strerror or error}", self.url) from error
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-import copy
 import json
+import logging
 import sys
 from typing import Any, BinaryIO
 
-from sematic_airflow_provider.artifacts.codecs.json import is_plain, to_json
-from sematic_airflow_provider.artifacts.codecs.registry import PICKLE, TREE, Codec, codec_for, codec_named
+from sematic_airflow_provider.artifacts.codecs.json import from_json, is_plain, to_json
+from sematic_airflow_provider.artifacts.codecs.registry import JSON, PICKLE, TREE, Codec, codec_for, codec_named
 from sematic_airflow_provider.artifacts.digest import canonical_json, digest_bytes, short
-from sematic_airflow_provider.artifacts.ref import ArtifactRef
+from sematic_airflow_provider.artifacts.ref import NO_VALUE, ArtifactRef
 from sematic_airflow_provider.artifacts.store import Store, open_store
 from sematic_airflow_provider.errors import ArtifactError, MissingExtraError, NoCodecError
 
-_JSON = "json/1"
+log = logging.getLogger(__name__)
+
 _MAX_DEPTH = 100
+_MEMBER_LIMIT = (
+    256  # part of tree/1: a manifest's digest depends on its members, never on this deployment's inline_limit
+)
 
 
 class Repository:
@@ -44,11 +48,7 @@ class Repository:
         Raises:
             NoCodecError, StoreError: as ``save`` does.
         """
-        if not isinstance(value, ArtifactRef) and is_plain(value):
-            data = canonical_json(value)
-            if len(data) <= self._inline_limit:
-                return ArtifactRef(digest_bytes(data), _JSON, _type_name(value), len(data), name, to_json(value))
-        return self.save(value, name)
+        return self._save(value, name, 0, inline_limit=self._inline_limit, also_stored=False)
 
     def load(self, ref: ArtifactRef) -> Any:
         """The value, verified; a new object each time.
@@ -58,8 +58,8 @@ class Repository:
             NoCodecError: its codec is not known or not allowed here.
             MissingExtraError: a library it needs is not installed.
         """
-        if ref.has_value:
-            return copy.deepcopy(ref.value)
+        if ref.has_value and (inline := _inline_bytes(ref)) is not None:
+            return from_json(json.loads(inline))
         if ref.codec == TREE:
             return self._load_tree(ref)
         codec = codec_named(ref.codec)
@@ -82,7 +82,9 @@ class Repository:
         """The members of a manifest, in order; empty for an artifact that is none."""
         return [member for _, member in self._manifest(ref)[1]] if ref.codec == TREE else []
 
-    def _save(self, value: Any, name: str, depth: int) -> ArtifactRef:
+    def _save(
+        self, value: Any, name: str, depth: int, *, inline_limit: int | None = None, also_stored: bool = True
+    ) -> ArtifactRef:
         if isinstance(value, ArtifactRef):
             return value.named(name) if name else value
         codec = codec_for(value)
@@ -90,10 +92,19 @@ class Repository:
             if type(value) in (list, tuple) or (type(value) is dict and all(type(key) is str for key in value)):
                 return self._save_tree(value, name, depth)
             codec = self._last_resort(value)
+        if codec.name == JSON:
+            limit = self._inline_limit if inline_limit is None else inline_limit
+            return self._save_json(value, name, limit, also_stored=also_stored)
         stored = self.store.put(lambda file: codec.encode(value, file))
-        inline = codec.name == _JSON and stored.size <= self._inline_limit and is_plain(value)
-        ref = ArtifactRef(stored.digest, codec.name, _type_name(value), stored.size, name)
-        return ArtifactRef(ref.digest, ref.codec, ref.type, ref.size, name, to_json(value)) if inline else ref
+        return ArtifactRef(stored.digest, codec.name, _type_name(value), stored.size, name)
+
+    def _save_json(self, value: Any, name: str, inline_limit: int, *, also_stored: bool) -> ArtifactRef:
+        form = to_json(value)
+        data = canonical_json(form)
+        inline = len(data) <= inline_limit and is_plain(form, value)
+        if also_stored or not inline:
+            self.store.put(lambda file: _write(file, data))
+        return ArtifactRef(digest_bytes(data), JSON, _type_name(value), len(data), name, form if inline else NO_VALUE)
 
     def _last_resort(self, value: Any) -> Codec:
         if self._allow_pickle:
@@ -106,18 +117,26 @@ class Repository:
     def _save_tree(self, value: Any, name: str, depth: int) -> ArtifactRef:
         if depth > _MAX_DEPTH:
             raise NoCodecError(f"a value nested deeper than {_MAX_DEPTH}, or holding itself, cannot be stored")
-        pairs = list(value.items()) if isinstance(value, dict) else list(enumerate(value))
         members = []
-        for key, member in pairs:
+        for key, member in sorted(value.items()) if isinstance(value, dict) else enumerate(value):
             try:
-                members.append([key, self._save(member, "", depth + 1).to_json()])
+                members.append([key, self._save_member(member, depth + 1).to_json()])
             except NoCodecError as error:
                 raise NoCodecError(f"member {key!r}: {error}") from error
-        if isinstance(value, dict):
-            members.sort(key=lambda pair: str(pair[0]))
         manifest = canonical_json({"kind": type(value).__name__, "members": members})
         stored = self.store.put(lambda file: _write(file, manifest))
         return ArtifactRef(stored.digest, TREE, _type_name(value), stored.size, name)
+
+    def _save_member(self, member: Any, depth: int) -> ArtifactRef:
+        """A member as the manifest has it: tiny plain JSON stands in it and is nowhere else, all else is stored on its own.
+
+        Refs keep their names, by which the record of a step that reads them tells which outputs it read.
+        """
+        if not isinstance(member, ArtifactRef):
+            return self._save(member, "", depth, inline_limit=_MEMBER_LIMIT, also_stored=False)
+        if member.codec != JSON or not (member.has_value or member.size <= _MEMBER_LIMIT):
+            return member
+        return self._save_json(self.load(member), member.name, _MEMBER_LIMIT, also_stored=False)
 
     def _load_tree(self, ref: ArtifactRef) -> Any:
         kind, members = self._manifest(ref)
@@ -167,6 +186,21 @@ def facts_of(value: Any) -> dict[str, Any]:
             "rowCount": value.num_rows,
         }
     return {}
+
+
+def _inline_bytes(ref: ArtifactRef) -> bytes | None:
+    """What is stored for the value that a ref carries; None when it is not that of the digest, so that the store must be asked.
+
+    Databases rewrite JSON (numbers, the order of keys), and people can edit it.
+    """
+    try:
+        data = canonical_json(ref.value)
+    except (TypeError, ValueError, RecursionError):
+        data = b""
+    if ref.codec == JSON and digest_bytes(data) == ref.digest:
+        return data
+    log.warning("the value in the reference to %s is not the one that was saved: reading the store", short(ref.digest))
+    return None
 
 
 def _type_name(value: Any) -> str:

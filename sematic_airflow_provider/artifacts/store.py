@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import BinaryIO, Protocol, runtime_checkable
 
@@ -16,6 +17,9 @@ from sematic_airflow_provider.artifacts.digest import Digest
 from sematic_airflow_provider.errors import StoreError
 
 Writer = Callable[[BinaryIO], None]
+
+_BLOCK = 8 << 20
+_PARALLEL = 1 << 20  # below this a thread costs more than it saves
 
 _PATH = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.=+-]*(/[A-Za-z0-9_][A-Za-z0-9_.=+-]*)*")
 
@@ -42,10 +46,11 @@ class Store(Protocol):
         that looks at ages cannot remove what has just been referred to.
         """
 
-    def get(self, digest: Digest) -> bytes:
-        """All bytes of a blob, verified.
+    def get(self, digest: Digest) -> bytes | bytearray:
+        """All bytes of a blob, verified. They are the caller's: nothing else refers to them.
 
         Raises:
+            ValueError: this is no digest.
             ArtifactNotFoundError: there is none.
             ArtifactCorruptedError: they do not hash to the digest.
         """
@@ -83,7 +88,7 @@ def check_path(path: str) -> str:
     Raises:
         ValueError: it could lead out of the store, or into the blobs.
     """
-    if not _PATH.fullmatch(path) or ".." in path or path.split("/", 1)[0] == "blobs":
+    if not _PATH.fullmatch(path) or ".." in path or path.split("/", 1)[0].lower() == "blobs":
         raise ValueError(f"not a document path: {path[:200]!r}")
     return path
 
@@ -99,8 +104,14 @@ class HashingWriter:
     def write(self, data: bytes | bytearray | memoryview) -> int:
         """Write all of data."""
         view = memoryview(data).cast("B")
-        self._hash.update(view)
-        self._target.write(view)
+        if view.nbytes < _PARALLEL:
+            self._hash.update(view)
+            self._target.write(view)
+        else:  # both let go of the interpreter, and the buffer is ours only until we return
+            with ThreadPoolExecutor(max_workers=1) as beside:
+                hashed = beside.submit(self._hash.update, view)
+                self._target.write(view)
+                hashed.result()
         self.size += view.nbytes
         return view.nbytes
 
@@ -136,6 +147,26 @@ class HashingWriter:
     def digest(self) -> Digest:
         """Of all that was written."""
         return Digest(self._hash.hexdigest())
+
+
+def read_hashed(file: BinaryIO, size: int) -> tuple[bytearray, Digest]:
+    """Up to ``size`` bytes of an unbuffered file, and their digest: each block is hashed while the next is read."""
+    data, digest, end = bytearray(size), hashlib.sha256(), 0
+    with memoryview(data) as view, ThreadPoolExecutor(max_workers=1) as beside:  # one worker: blocks stay in order
+        pending = []
+        while end < size and (count := file.readinto(view[end : end + _BLOCK])):  # type: ignore[attr-defined]
+            block = view[end : end + count]
+            if size < _PARALLEL:
+                digest.update(block)
+            else:
+                pending.append(beside.submit(digest.update, block))
+            end += count
+        for future in pending:
+            future.result()
+        pending.clear()
+    if end < size:
+        data = data[:end]
+    return data, Digest(digest.hexdigest())
 
 
 def open_store(url: str, *, create: bool = False) -> Store:

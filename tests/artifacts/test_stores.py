@@ -18,7 +18,7 @@ from sematic_airflow_provider.artifacts.digest import Digest
 from sematic_airflow_provider.artifacts.fsspec_store import FsspecStore
 from sematic_airflow_provider.artifacts.local_store import LocalStore
 from sematic_airflow_provider.artifacts.store import Store, blob_path, open_store
-from sematic_airflow_provider.errors import MissingExtraError, StoreError
+from sematic_airflow_provider.errors import ArtifactCorruptedError, MissingExtraError, StoreError
 from tests.contracts.store_contract import StoreContract, writing
 
 
@@ -40,6 +40,44 @@ class TestMemoryStore(StoreContract):
         import fsspec
 
         fsspec.filesystem("memory").pipe_file(f"{store.url.removeprefix('memory:/')}/{blob_path(digest)}", data)
+
+
+class TestMovingStore(StoreContract):
+    """A place that fsspec knows and that is no object store: what is written is moved to its name."""
+
+    @pytest.fixture
+    def store(self, tmp_path: Path) -> Store:
+        return FsspecStore(f"local://{tmp_path}/artifacts")
+
+    def overwrite(self, store: Store, digest: Digest, data: bytes) -> None:
+        (Path(store.url.removeprefix("local://")) / blob_path(digest)).write_bytes(data)
+
+    def test_nothing_is_left_beside_what_was_stored(self, store: Store) -> None:
+        store.put(writing(b"x" * 9_000_000))
+        store.write_document("results/a.json", b"1")
+        assert store.list_documents("tmp") == []
+
+
+def test_a_store_that_vanishes_is_not_made_again_beside_its_mount(tmp_path: Path) -> None:
+    store = LocalStore(tmp_path / "mount", create=True)
+    (tmp_path / "mount").rmdir()
+    with pytest.raises(StoreError, match="cannot be written"):
+        store.put(writing(b"x"))
+    with pytest.raises(StoreError, match="cannot be written"):
+        store.write_document("results/a.json", b"x")
+    assert not (tmp_path / "mount").exists()
+
+
+@pytest.mark.parametrize("bit", [0, 7, 8 * 500_000, 8 * 2_999_999 + 3])
+def test_one_flipped_bit_is_found(tmp_path: Path, bit: int) -> None:
+    store = LocalStore(tmp_path)
+    digest = store.put(writing(os.urandom(3_000_000))).digest
+    path = tmp_path / blob_path(digest)
+    data = bytearray(path.read_bytes())
+    data[bit // 8] ^= 1 << bit % 8
+    path.write_bytes(data)
+    with pytest.raises(ArtifactCorruptedError, match=digest):
+        store.get(digest)
 
 
 def test_a_folder_that_is_not_there_is_named_with_what_to_do(tmp_path: Path) -> None:
@@ -133,12 +171,12 @@ def _put_many(root: str) -> None:
 
 def test_many_writers_of_the_same_values_leave_one_blob_of_each(tmp_path: Path) -> None:
     context = multiprocessing.get_context("spawn")
-    writers = [context.Process(target=_put_many, args=(str(tmp_path),)) for _ in range(4)]
+    writers = [context.Process(target=_put_many, args=(str(tmp_path),)) for _ in range(8)]
     for writer in writers:
         writer.start()
     for writer in writers:
         writer.join()
-    assert [writer.exitcode for writer in writers] == [0] * 4
+    assert [writer.exitcode for writer in writers] == [0] * 8
     assert len(list(LocalStore(tmp_path).digests())) == 5
 
 

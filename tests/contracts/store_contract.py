@@ -94,7 +94,9 @@ class StoreContract(ABC):
         store.delete_document("spool/a.json")
         assert store.list_documents("spool") == ["spool/b.json"]
 
-    @pytest.mark.parametrize("path", ["../x", "/etc/passwd", "a/../../b", "", "a//b", "blobs/aa/x", ".hidden", "a b", "a\0b", "a/.."])
+    @pytest.mark.parametrize(
+        "path", ["../x", "/etc/passwd", "a/../../b", "", "a//b", "blobs/aa/x", ".hidden", "a b", "a\0b", "a/.."]
+    )
     def test_a_path_that_leads_elsewhere_is_refused(self, store: Store, path: str) -> None:
         for use in (store.read_document, store.delete_document, store.list_documents):
             with pytest.raises(ValueError, match="not a document path"):
@@ -104,8 +106,9 @@ class StoreContract(ABC):
 
     @pytest.mark.parametrize("digest", ["../../etc/passwd", "A" * 64, "0" * 63, ""])
     def test_what_is_no_digest_is_refused(self, store: Store, digest: str) -> None:
-        with pytest.raises(ValueError, match="not a digest"):
-            store.get(Digest(digest))
+        for use in (store.get, store.has):
+            with pytest.raises(ValueError, match="not a digest"):
+                use(Digest(digest))
 
     def test_a_writable_store_says_so_and_keeps_no_probe(self, store: Store) -> None:
         store.check_writable()

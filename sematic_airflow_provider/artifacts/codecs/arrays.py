@@ -1,12 +1,19 @@
-"""``npy/1``: NumPy arrays and scalars in NumPy's own format (NEP 1), without pickled objects."""
+"""``npy/1``: NumPy arrays and scalars in NumPy's own format (NEP 1), without pickled objects.
+
+A scalar is written as the zero-dimensional array it is to NumPy; a zero-dimensional array is told from it by version 2.0 of the header. Both are read by
+``numpy.load``.
+"""
 
 from __future__ import annotations
 
 import io
+import math
 import sys
 from typing import Any, BinaryIO
 
 from sematic_airflow_provider.errors import MissingExtraError, NoCodecError
+
+_MAX_HEADER = 1 << 20
 
 
 class NpyCodec:
@@ -21,7 +28,7 @@ class NpyCodec:
         return numpy is not None and (type(value) is numpy.ndarray or isinstance(value, numpy.generic))
 
     def encode(self, value: Any, file: BinaryIO) -> None:
-        """Write the array."""
+        """Write the array, from where it is wherever that can be."""
         import numpy as np
 
         array = np.asarray(value)
@@ -29,13 +36,32 @@ class NpyCodec:
             raise NoCodecError(
                 f"an array of Python objects (dtype {array.dtype}) cannot be stored safely: give it a dtype, for example array.astype(str), or return a list"
             )
-        np.lib.format.write_array(file, array, allow_pickle=False)
+        in_one_piece = array.flags.c_contiguous or array.flags.f_contiguous
+        if array.ndim and in_one_piece and array.dtype.names is None and array.dtype.itemsize:
+            np.lib.format.write_array_header_1_0(file, np.lib.format.header_data_from_array_1_0(array))
+            flat = array.reshape(-1) if array.flags.c_contiguous else array.T.reshape(-1)
+            file.write(flat.view(np.uint8).data)
+        else:
+            version = (2, 0) if type(value) is np.ndarray and not array.ndim else None
+            np.lib.format.write_array(file, array, version=version, allow_pickle=False)
 
-    def decode(self, data: bytes) -> Any:
-        """The array; a zero-dimensional one as the scalar it was."""
+    def decode(self, data: bytes | bytearray) -> Any:
+        """The array, in the memory that was given when it can be written to."""
         try:
             import numpy as np
         except ImportError as error:
             raise MissingExtraError("reading a NumPy array", "pandas") from error
-        array = np.lib.format.read_array(io.BytesIO(data), allow_pickle=False)
-        return array if array.ndim else array[()]
+        header = io.BytesIO(bytes(memoryview(data)[:_MAX_HEADER]))
+        version = np.lib.format.read_magic(header)
+        if version not in ((1, 0), (2, 0)):
+            return np.lib.format.read_array(io.BytesIO(data), allow_pickle=False, max_header_size=_MAX_HEADER)
+        read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        shape, in_fortran_order, dtype = read_header(header, max_header_size=_MAX_HEADER)
+        count, start = math.prod(shape), header.tell()
+        if dtype.hasobject or min(shape, default=0) < 0 or count * dtype.itemsize != len(data) - start:
+            raise ValueError(f"an array of shape {shape} and dtype {dtype} does not have {len(data) - start} bytes")
+        if not count or not dtype.itemsize:
+            return np.empty(shape, dtype, order="F" if in_fortran_order else "C")
+        flat = np.frombuffer(data if isinstance(data, bytearray) else bytearray(data), dtype, count, start)
+        array = flat.reshape(shape[::-1]).T if in_fortran_order else flat.reshape(shape)
+        return array if array.ndim or version == (2, 0) else array[()]

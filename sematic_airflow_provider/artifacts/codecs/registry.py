@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from functools import cache, lru_cache
 from importlib import import_module
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from typing import Any, BinaryIO, Protocol
 
 from sematic_airflow_provider.errors import NoCodecError
 
 GROUP = "sematic_airflow_provider.codecs"
+_NAME = re.compile(r"[a-z0-9][a-z0-9_.+-]{0,60}/[0-9]{1,6}")
 
 
 class Codec(Protocol):
@@ -31,8 +34,8 @@ class Codec(Protocol):
             NoCodecError: it cannot after all; the message says which part of the value stands in the way.
         """
 
-    def decode(self, data: bytes) -> Any:
-        """The value.
+    def decode(self, data: bytes | bytearray) -> Any:
+        """The value. The data is the caller's no more: the value may keep it, and change it.
 
         Raises:
             ValueError: these bytes were not written by this codec.
@@ -48,6 +51,7 @@ _BUILT_IN = (
     ("skops/1", "sklearn_models:SkopsCodec"),
     ("pickle/1", "pickled:PickleCodec"),
 )
+JSON = "json/1"
 PICKLE = "pickle/1"
 TREE = "tree/1"
 
@@ -86,9 +90,27 @@ def _built_in(name: str) -> Codec:
 
 @lru_cache(maxsize=1)
 def _third_party() -> dict[str, Codec]:
+    return registered(entry_points(group=GROUP))
+
+
+def registered(entries: Iterable[EntryPoint]) -> dict[str, Codec]:
+    """The codecs behind these entry points, by name.
+
+    Raises:
+        NoCodecError: one cannot be loaded, is none, or takes a name that is taken: values would be written by one codec and read by another.
+    """
     found: dict[str, Codec] = {}
-    for entry in sorted(entry_points(group=GROUP), key=lambda e: e.name):
-        loaded = entry.load()
-        codec: Codec = loaded() if isinstance(loaded, type) else loaded
-        found[codec.name] = codec
+    for entry in sorted(entries, key=lambda e: (e.name, e.value)):
+        where = f"the codec that the entry point {entry.name} = {entry.value} registers"
+        try:
+            loaded = entry.load()
+        except (ImportError, AttributeError) as error:
+            raise NoCodecError(f"{where} cannot be loaded: {error}") from error
+        codec = loaded() if isinstance(loaded, type) else loaded
+        name = getattr(codec, "name", None)
+        if not isinstance(name, str) or not _NAME.fullmatch(name) or not hasattr(codec, "handles"):
+            raise NoCodecError(f"{where} is none: it needs a name such as mine/1, handles, encode and decode")
+        if name in found or name == TREE or name in dict(_BUILT_IN):
+            raise NoCodecError(f"{where} takes the name {name}, which is taken")
+        found[name] = codec
     return found

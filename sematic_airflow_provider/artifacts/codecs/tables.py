@@ -37,7 +37,7 @@ class ParquetCodec:
         sink = pa.PythonFile(file, mode="w")
         pq.write_table(table, sink, compression="zstd", store_schema=True, version="2.6")
 
-    def decode(self, data: bytes) -> Any:
+    def decode(self, data: bytes | bytearray) -> Any:
         """The frame, series or table."""
         try:
             import pyarrow.parquet as pq
