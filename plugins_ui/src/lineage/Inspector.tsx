@@ -87,6 +87,7 @@ const Path = ({ index, node, onSelect }: { index: IndexedGraph; node: LineageNod
 /** One line that selects a node. */
 export const NodeLink = ({ children, node, onSelect }: { children?: ReactNode; node: LineageNode; onSelect: Select }) => (
   <Button
+    aria-label={`${node.kind === "run" ? "step" : node.kind} ${node.label}`}
     justifyContent="start"
     size="xs"
     variant="ghost"

@@ -1,0 +1,60 @@
+"""A PostgreSQL server of our own, from the programs that are installed (Debian: apt install postgresql)."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+from glob import glob
+from pathlib import Path
+
+from sematic_airflow_provider.cli.processes import free_port
+
+_USER = "postgres"
+
+
+class PostgreSQL:
+    """Runs in a temporary folder until ``stop``; listens on the loopback interface only."""
+
+    def __init__(self) -> None:
+        found = sorted(glob("/usr/lib/postgresql/*/bin")) or [
+            str(Path(p).parent) for p in [shutil.which("initdb")] if p
+        ]
+        if not found:
+            raise RuntimeError(
+                "the integration tests need PostgreSQL's server programs (Debian: apt install postgresql)"
+            )
+        self._bin = found[-1]
+        self._folder = Path(tempfile.mkdtemp(prefix="sematic-postgresql-"))
+        self.port = free_port(15432)
+        if os.getuid() == 0:  # the server refuses to run as root
+            owner = pwd.getpwnam(_USER)
+            os.chown(self._folder, owner.pw_uid, owner.pw_gid)
+        self._run("initdb", "-D", str(self._folder / "data"), "-U", "airflow", "-A", "trust", "-E", "UTF8")
+        options = f"-p {self.port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={self._folder} -c fsync=off -c max_connections=200"
+        self._run(
+            "pg_ctl", "-D", str(self._folder / "data"), "-l", str(self._folder / "log"), "-o", options, "-w", "start"
+        )
+
+    def create(self, name: str) -> str:
+        """A new database; its SQLAlchemy URL."""
+        self._run("createdb", "-h", "127.0.0.1", "-p", str(self.port), "-U", "airflow", name)
+        return f"postgresql+psycopg2://airflow@127.0.0.1:{self.port}/{name}"
+
+    def stop(self) -> None:
+        """Stop the server and remove its folder."""
+        self._run("pg_ctl", "-D", str(self._folder / "data"), "-m", "immediate", "stop")
+        shutil.rmtree(self._folder)
+
+    def _run(self, program: str, *arguments: str) -> None:
+        command = [f"{self._bin}/{program}", *arguments]
+        if os.getuid() == 0:
+            command = ["runuser", "-u", _USER, "--", *command]
+        # Output to a file: the server keeps what it inherits open, and a pipe would never end.
+        with tempfile.TemporaryFile() as output:
+            done = subprocess.run(command, stdout=output, stderr=output, stdin=subprocess.DEVNULL, check=False, cwd="/")
+            if done.returncode:
+                output.seek(0)
+                raise RuntimeError(f"{' '.join(command)} failed:\n{output.read().decode()[-2000:]}")
