@@ -10,15 +10,15 @@ import datetime as dt
 import json
 import logging
 import time
-from collections.abc import Callable, Iterable, Sequence
-from typing import TypeVar
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, TypeVar
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, update
 from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.orm import Session
 
-from sematic_airflow_provider.artifacts.digest import canonical_json
-from sematic_airflow_provider.db.models import DataRow, EventRow, IoRow, RunRow
+from sematic_airflow_provider.artifacts.digest import canonical_json, digest_record
+from sematic_airflow_provider.db.models import DataRow, EventRow, IoRow, RunRow, dag_run_key
 from sematic_airflow_provider.lineage.events import Event, event_of_text
 from sematic_airflow_provider.lineage.fold import DataRecord, RunRecord, fold
 
@@ -94,15 +94,16 @@ def _lock(session: Session, run_id: str, event: Event) -> None:
 def _project(session: Session, run_id: str) -> None:
     texts = session.scalars(select(EventRow.payload).where(EventRow.run_id == run_id, EventRow.kind == "run")).all()
     record = fold(event_of_text(text) for text in texts)
-    row = session.get_one(RunRow, run_id)
+    # What was loaded before the lock was had may be old, and an attribute that is set to its old value is not written.
+    row = session.get_one(RunRow, run_id, populate_existing=True)
     _fill(row, record)
     session.execute(delete(IoRow).where(IoRow.run_id == run_id))
-    known = _known_data(session, record)
-    for data in record.data:
-        if data.node_id not in known:
-            known.add(data.node_id)
-            session.add(_data_row(data, record))
-        session.add(_io_row(data, run_id))
+    # Sorted, so that two transactions that tell of the same data wait for each other in one order.
+    _tell_of_data(
+        session, {data.node_id: data for data in sorted(record.data, key=lambda d: (d.node_id, _rank(d)), reverse=True)}
+    )
+    key = dag_run_key(record.dag_id, record.dag_run_id)
+    session.add_all(_io_row(data, run_id, key) for data in record.data)
     session.flush()
 
 
@@ -123,34 +124,52 @@ def _fill(row: RunRow, record: RunRecord) -> None:
     row.facets = canonical_json(dict(record.facets)).decode()
 
 
-def _known_data(session: Session, record: RunRecord) -> set[str]:
-    ids = sorted({data.node_id for data in record.data})
-    found: set[str] = set()
+def _tell_of_data(session: Session, told: Mapping[str, DataRecord]) -> None:
+    """Make the rows of data that are new, and give those that were told of later than now the first facts."""
+    ids = sorted(told)
+    known: dict[str, str] = {}
     for start in range(0, len(ids), _CHUNK):
-        found.update(session.scalars(select(DataRow.node_id).where(DataRow.node_id.in_(ids[start : start + _CHUNK]))))
-    return found
+        query = select(DataRow.node_id, DataRow.rank).where(DataRow.node_id.in_(ids[start : start + _CHUNK]))
+        known.update((node_id, rank) for node_id, rank in session.execute(query))
+    for node_id in ids:
+        facts = _data_facts(told[node_id])
+        if node_id not in known:
+            session.add(DataRow(node_id=node_id, **facts))
+        elif facts["rank"] < known[node_id]:
+            session.execute(
+                update(DataRow).where(DataRow.node_id == node_id, DataRow.rank > facts["rank"]).values(**facts)
+            )
 
 
-def _data_row(data: DataRecord, record: RunRecord) -> DataRow:
+def _rank(data: DataRecord) -> str:
+    """Orders what several runs tell of the same data: the earliest first, then by content. Always 91 characters."""
     ref = data.ref
-    return DataRow(
-        node_id=data.node_id,
-        digest=ref.digest if ref else None,
-        codec=ref.codec[:250] if ref else None,
-        type=ref.type if ref else None,
-        size=ref.size if ref else None,
-        value=json.dumps(ref.value) if ref and ref.has_value else None,
-        namespace=data.namespace,
-        name=data.name,
-        first_seen=record.ended_at or record.started_at or dt.datetime.now(dt.timezone.utc),
-    )
+    fields = {"namespace": data.namespace, "name": data.name, "ref": ref.to_json() if ref else None}
+    return data.seen_at.strftime("%Y-%m-%dT%H:%M:%S.%f").rjust(26, "0") + "|" + digest_record("data", fields)
 
 
-def _io_row(data: DataRecord, run_id: str) -> IoRow:
+def _data_facts(data: DataRecord) -> dict[str, Any]:
+    ref = data.ref
+    return {
+        "digest": ref.digest if ref else None,
+        "codec": ref.codec[:250] if ref else None,
+        "type": ref.type if ref else None,
+        "size": ref.size if ref else None,
+        "value": json.dumps(ref.value) if ref and ref.has_value else None,
+        "namespace": data.namespace,
+        "name": data.name,
+        "version": data.version,
+        "first_seen": data.seen_at,
+        "rank": _rank(data),
+    }
+
+
+def _io_row(data: DataRecord, run_id: str, key: str) -> IoRow:
     return IoRow(
         run_id=run_id,
         node_id=data.node_id,
         direction=data.direction,
+        dag_run_key=key,
         label=data.label,
         name=data.name,
         version=data.version,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import re
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,6 +23,8 @@ MAX_BYTES: Final = 4 << 20
 MAX_DEPTH: Final = 64
 MAX_NAME: Final = 2000
 EVENT_TYPES: Final = ("START", "RUNNING", "COMPLETE", "ABORT", "FAIL", "OTHER")
+
+_OFFSET_WITHOUT_COLON: Final = re.compile(r"([+-]\d{2})(\d{2})$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,9 +102,18 @@ def event_of_text(text: str) -> Event:
     Raises:
         EventRejectedError: it is not one.
     """
+    return parse_event(json_of_text(text))
+
+
+def json_of_text(text: str | bytes) -> Any:
+    """What a JSON text says.
+
+    Raises:
+        EventRejectedError: it is none, or holds what we cannot keep (a number of thousands of digits, thousands of levels).
+    """
     try:
-        return parse_event(json.loads(text))
-    except (json.JSONDecodeError, RecursionError) as error:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
         raise EventRejectedError("event", f"is no JSON: {error}") from error
 
 
@@ -118,6 +130,7 @@ def parse_time(value: Any, field: str) -> dt.datetime:
     if dot:  # Java gives nanoseconds; before Python 3.11 only 3 or 6 digits are read
         digits = len(rest) - len(rest.lstrip("0123456789"))
         text = f"{head}.{rest[:digits][:6]:0<6}{rest[digits:]}"
+    text = _OFFSET_WITHOUT_COLON.sub(r"\1:\2", text) if "T" in text or " " in text else text
     try:
         moment = dt.datetime.fromisoformat(text)
         return (moment if moment.tzinfo else moment.replace(tzinfo=dt.timezone.utc)).astimezone(dt.timezone.utc)
@@ -151,6 +164,8 @@ def _text(record: Mapping[str, Any], field: str, where: str) -> str:
         raise EventRejectedError(f"{where}.{field}", "is required and must be text")
     if len(value) > MAX_NAME:
         raise EventRejectedError(f"{where}.{field}", f"has {len(value)} characters, the most is {MAX_NAME}")
+    if "\0" in value:
+        raise EventRejectedError(f"{where}.{field}", "has a NUL character")
     return value
 
 

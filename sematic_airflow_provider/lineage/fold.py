@@ -7,8 +7,9 @@ end is final. Events are ordered by their own time, ties by content, never by ar
 from __future__ import annotations
 
 import datetime as dt
+import uuid
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
 from sematic_airflow_provider.artifacts.digest import digest_record
@@ -20,12 +21,16 @@ Direction = Literal["read", "write"]
 
 _STATES: Final = {"COMPLETE": "success", "FAIL": "failed", "ABORT": "failed", "START": "running", "RUNNING": "running"}
 _ENDS: Final = ("COMPLETE", "FAIL", "ABORT")
+_MAX_SIZE: Final = 2**63 - 1
 _OWN_FACETS: Final = ("version", "schema", "outputStatistics", "datasetType", "inputStatistics")
 
 
 @dataclass(frozen=True, slots=True)
 class DataRecord:
-    """One artifact or data set that a run read or wrote. ``ref`` is there for artifacts, and then identity; else namespace, name and version are."""
+    """One artifact or data set that a run read or wrote. ``ref`` is there for artifacts, and then identity; else namespace, name and version are.
+
+    ``seen_at`` is the time of the first event that names it.
+    """
 
     direction: Direction
     namespace: str
@@ -34,13 +39,14 @@ class DataRecord:
     label: str
     ref: ArtifactRef | None
     facets: Mapping[str, Any]
+    seen_at: dt.datetime
 
     @property
     def node_id(self) -> str:
-        """``artifact:<digest>`` or ``dataset:<digest of its names>``."""
+        """``artifact:<digest>`` or ``dataset:<digest of its names and version>``."""
         if self.ref is not None:
             return f"artifact:{self.ref.digest}"
-        return f"dataset:{digest_record('dataset', {'namespace': self.namespace, 'name': self.name})}"
+        return f"dataset:{digest_record('dataset', {'namespace': self.namespace, 'name': self.name, 'version': self.version})}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +88,6 @@ def fold(events: Iterable[Event]) -> RunRecord:
     starts = [e.time for e in ordered if e.type == "START"]
     ends = [e for e in ordered if e.type in _ENDS]
     ended = ends[-1] if ends else None
-    identity = _airflow_identity(facets)
     return RunRecord(
         run_id=run_id,
         namespace=last.namespace,
@@ -92,12 +97,28 @@ def fold(events: Iterable[Event]) -> RunRecord:
         else ("running" if starts or any(e.type == "RUNNING" for e in ordered) else "unknown"),
         started_at=min(starts) if starts else None,
         ended_at=ended.time if ended else None,
-        parent_run_id=_parent(facets),
+        parent_run_id=_parent_run_id(facets),
         facets={**facets, **{name: job_facets[name] for name in ("sourceCode",) if name in job_facets}},
         data=tuple(_data(ordered, _mapping(facets.get("sematic_step")))),
         event_count=len(ordered),
-        **identity,
+        **_airflow_identity(facets, last.name),
     )
+
+
+def settled_state(state: str, told: str | None) -> str:
+    """The state of a task's run, where the end of its Dag run told another.
+
+    Airflow sends the same event for a task that was skipped as for one that succeeded, and none at all for one whose process was killed.
+
+    Args:
+        state: by the run's own events.
+        told: the task's state when the Dag run had ended; None where that is not known.
+    """
+    if told == "skipped" and state in ("success", "running"):
+        return "skipped"
+    if told is not None and state == "running":
+        return "failed" if told == "failed" else "unknown"
+    return state
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:
@@ -111,79 +132,131 @@ def _latest(facets: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _airflow_identity(facets: Mapping[str, Any]) -> dict[str, Any]:
+def _airflow_identity(facets: Mapping[str, Any], job_name: str) -> dict[str, Any]:
     """Dag, run, task, map index and try, from the facets that Airflow's OpenLineage provider sends."""
     airflow = _mapping(facets.get("airflow")) or _mapping(facets.get("airflowDagRun"))
-    task, instance = _mapping(airflow.get("task")), _mapping(airflow.get("taskInstance"))
+    instance = _mapping(airflow.get("taskInstance"))
+    dag_id = _optional_text(_mapping(airflow.get("dag")).get("dag_id"))
+    task_id = _optional_text(_mapping(airflow.get("task")).get("task_id"))
+    if dag_id is None:
+        dag_id, task_id = _identity_of_job(facets, job_name)
     return {
-        "dag_id": _optional_text(_mapping(airflow.get("dag")).get("dag_id")),
+        "dag_id": dag_id,
         "dag_run_id": _optional_text(_mapping(airflow.get("dagRun")).get("run_id")),
-        "task_id": _optional_text(task.get("task_id")),
+        "task_id": task_id,
         "map_index": _whole(instance.get("map_index"), -1),
         "try_number": _whole(instance.get("try_number"), 0),
     }
 
 
+def _identity_of_job(facets: Mapping[str, Any], job_name: str) -> tuple[str | None, str | None]:
+    """Dag and task by the names of the jobs: all that there is when the scheduler or a person ended a task that had never started."""
+    dag_id = _mapping(_mapping(facets.get("parent")).get("job")).get("name")
+    if _mapping(facets.get("processing_engine")).get("name") != "Airflow" or not isinstance(dag_id, str):
+        return None, None
+    if not dag_id or not job_name.startswith(f"{dag_id}."):
+        return None, None
+    return _optional_text(dag_id), _optional_text(job_name[len(dag_id) + 1 :])
+
+
 def _optional_text(value: Any) -> str | None:
-    return value[:250] if isinstance(value, str) and value else None
+    return value[:250] if isinstance(value, str) and value and "\0" not in value else None
 
 
 def _whole(value: Any, default: int) -> int:
     return value if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**31 else default
 
 
-def _parent(facets: Mapping[str, Any]) -> str | None:
+def _parent_run_id(facets: Mapping[str, Any]) -> str | None:
     value = _mapping(_mapping(facets.get("parent")).get("run")).get("runId")
-    return value[:36] if isinstance(value, str) else None
+    try:
+        return str(uuid.UUID(value)) if isinstance(value, str) else None
+    except ValueError:
+        return None
+
+
+@dataclass(slots=True)
+class _Entry:
+    """What the events say about one data set in one direction."""
+
+    seen_at: dt.datetime
+    facets: dict[str, Any] = field(default_factory=dict)
 
 
 def _data(events: list[Event], step: Mapping[str, Any]) -> Iterator[DataRecord]:
     """Union over the events of what was read and written, facets of the same entry by the rule for facets."""
-    found: dict[tuple[str, str, str, str], dict[str, Any]] = {}
+    found: dict[tuple[Direction, str, str, str | None], _Entry] = {}
     for event in events:
-        for field, direction in (("inputs", "read"), ("outputs", "write")):
-            for dataset in event.payload.get(field) or ():
-                facets = {**_mapping(dataset.get("facets")), **_mapping(dataset.get(field[:-1] + "Facets"))}
-                version = _version(facets)
-                key = (direction, dataset["namespace"], dataset["name"], version or "")
-                found.setdefault(key, {}).update({name: facet for name, facet in facets.items() if facet is not None})
-    named_with_version = {key[:3] for key in found if key[3]}
-    for key, facets in sorted(found.items()):
-        direction, namespace, name, version = key
-        if not version and key[:3] in named_with_version:
-            continue  # an early event named it, a later one knew its version
-        ref = _ref(_mapping(facets.get("sematic_artifact")), name)
-        kept = {facet: content for facet, content in facets.items() if facet in _OWN_FACETS}
-        for label in _labels(step, direction, name, ref):
-            yield DataRecord(
-                "read" if direction == "read" else "write", namespace, name, version or None, label, ref, kept
+        for direction, dataset, facets in _datasets(event):
+            entry = found.setdefault(
+                (direction, dataset["namespace"], dataset["name"], _version(facets)), _Entry(event.time)
             )
+            entry.facets.update({name: facet for name, facet in facets.items() if facet is not None})
+    for (direction, namespace, name, version), entry in sorted(
+        _settled(found).items(), key=lambda item: (*item[0][:3], item[0][3] or "")
+    ):
+        ref = _ref(_mapping(entry.facets.get("sematic_artifact")), name)
+        kept = {facet: content for facet, content in entry.facets.items() if facet in _OWN_FACETS}
+        for label in _labels(step, direction, name, ref):
+            yield DataRecord(direction, namespace, name, version, label, ref, kept, entry.seen_at)
+
+
+def _datasets(event: Event) -> Iterator[tuple[Direction, Mapping[str, Any], Mapping[str, Any]]]:
+    for dataset in event.payload.get("inputs") or ():
+        yield "read", dataset, {**_mapping(dataset.get("facets")), **_mapping(dataset.get("inputFacets"))}
+    for dataset in event.payload.get("outputs") or ():
+        yield "write", dataset, {**_mapping(dataset.get("facets")), **_mapping(dataset.get("outputFacets"))}
+
+
+def _settled(
+    found: Mapping[tuple[Direction, str, str, str | None], _Entry],
+) -> dict[tuple[Direction, str, str, str | None], _Entry]:
+    """Entries without a version are those with one, where another event knew it: often only the last event does."""
+    settled = {key: entry for key, entry in found.items() if key[3] is not None}
+    versions: dict[tuple[str, ...], list[tuple[Direction, str, str, str | None]]] = {}
+    for key in settled:
+        versions.setdefault(key[:3], []).append(key)
+    for key, entry in found.items():
+        if key[3] is None and key[:3] not in versions:
+            settled[key] = entry
+        elif key[3] is None:
+            for versioned in versions[key[:3]]:
+                known = settled[versioned]
+                settled[versioned] = _Entry(min(known.seen_at, entry.seen_at), {**entry.facets, **known.facets})
+    return settled
 
 
 def _version(facets: Mapping[str, Any]) -> str | None:
     value = _mapping(facets.get("version")).get("datasetVersion")
-    return value[:250] if isinstance(value, str) and value else None
+    return _optional_text(value)
 
 
 def _ref(facet: Mapping[str, Any], name: str) -> ArtifactRef | None:
     if not facet:
         return None
     record = {"sematic": 1, "name": name, **{k: facet.get(k) for k in ("digest", "codec", "type", "size")}}
-    if facet.get("hasValue"):
+    if facet.get("hasValue", facet.get("value") is not None):
         record["value"] = facet.get("value")
     try:
-        return ArtifactRef.from_json(record)
+        ref = ArtifactRef.from_json(record)
     except InvalidRefError:
         return None  # redacted or foreign: it is a data set then
+    return ref if ref.size <= _MAX_SIZE and "\0" not in ref.codec + ref.type else None
 
 
 def _labels(step: Mapping[str, Any], direction: str, name: str, ref: ArtifactRef | None) -> list[str]:
     """The arguments that an artifact was passed as, or the output it was returned as."""
     if ref is not None:
         ports = _mapping(step.get("arguments" if direction == "read" else "outputs"))
-        labels = [port for port, value in sorted(ports.items()) if _mapping(value).get("digest") == ref.digest]
-        if direction == "write" and len(labels) > 1:
-            labels = [label for label in labels if name.endswith(f".{label}")] or labels
+        labels = [
+            port
+            for port, value in sorted(ports.items())
+            if _mapping(value).get("digest") == ref.digest and "\0" not in port
+        ]
+        if direction == "read":  # equal values of two tasks, passed as two arguments
+            named = [label for label in labels if _mapping(ports[label]).get("name") == name]
+        else:
+            named = [label for label in labels if name.endswith(f".{label}")]
         if labels:
-            return labels
+            return named or labels
     return [name.rsplit(".", 1)[-1]] if direction == "write" and ref is not None else [""]

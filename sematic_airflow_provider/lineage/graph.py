@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal, Protocol
 
@@ -96,13 +96,21 @@ class LineageGraph:
     more_downstream: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Hop:
+    """The edges that a hop found. ``cut`` names the nodes asked about that have more edges than these."""
+
+    edges: Sequence[Edge]
+    cut: frozenset[str] = frozenset()
+
+
 class Neighbours(Protocol):
     """What the walk asks for, once for each hop and direction."""
 
-    def into(self, node_ids: Sequence[str]) -> Iterable[Edge]:
+    def into(self, node_ids: Sequence[str]) -> Hop:
         """Edges that end in these nodes."""
 
-    def out_of(self, node_ids: Sequence[str]) -> Iterable[Edge]:
+    def out_of(self, node_ids: Sequence[str]) -> Hop:
         """Edges that start in these nodes."""
 
 
@@ -140,13 +148,15 @@ def walk(
             if not frontier:
                 continue
             upstream = way == "upstream"
-            edges = neighbours.into(frontier) if upstream else neighbours.out_of(frontier)
+            hop_found = neighbours.into(frontier) if upstream else neighbours.out_of(frontier)
+            more = found.more_upstream if upstream else found.more_downstream
+            more.update(hop_found.cut)
             following: dict[str, None] = {}
-            for edge in sorted(edges, key=lambda e: (e.source, e.target, e.kind, e.label)):
+            for edge in sorted(hop_found.edges, key=lambda e: (e.source, e.target, e.kind, e.label)):
                 near, far = (edge.target, edge.source) if upstream else (edge.source, edge.target)
                 if far not in found.ids:
                     if hop == depth or len(found.ids) >= max_nodes:
-                        (found.more_upstream if upstream else found.more_downstream).add(near)
+                        more.add(near)
                         found.truncated = found.truncated or hop < depth
                         continue
                     found.ids[far] = None

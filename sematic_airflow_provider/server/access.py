@@ -3,38 +3,46 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Callable, Collection, Iterable
-from typing import Annotated, Any
+from collections.abc import Iterable, Sequence
+from functools import cache
+from typing import Annotated, Any, Final
 
 from airflow.api_fastapi.app import get_auth_manager
 from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity, DagDetails
 from airflow.api_fastapi.core_api.security import GetUserDep, requires_access_dag, resolve_user_from_token
+from airflow.models.dag import DagModel
+from airflow.utils.session import create_session
 from fastapi import Depends, HTTPException, Request
 
+from sematic_airflow_provider.db.nodes import Readable
+from sematic_airflow_provider.db.queries import dags_of_runs
 from sematic_airflow_provider.lineage.events import Event
+from sematic_airflow_provider.lineage.fold import fold
 from sematic_airflow_provider.settings import load_settings
+
+NO_DAG: Final = "~"
+"""Stands for runs that are of no Dag: no Dag can have this id, so only who has a right to all Dags has one to it."""
 
 ReadDagRuns = Depends(requires_access_dag("GET", DagAccessEntity.RUN))
 """On routes that name a Dag: the user may read its runs."""
 
 
-def readable_dags(user: GetUserDep) -> Callable[[], Collection[str]] | None:
-    """Which Dags the user may read: None for all, else what gives their ids when it is needed."""
-    manager = get_auth_manager()
-    if manager.is_authorized_dag(method="GET", access_entity=DagAccessEntity.RUN, user=user):
-        return None
-    return lambda: manager.get_authorized_dag_ids(user=user, method="GET")
+def readable_dags(user: GetUserDep) -> Readable:
+    """Which Dags the user may read, asked Dag by Dag.
+
+    An auth manager that is asked about no Dag in particular says whether the user may list Dags, which whoever may read a single one may.
+    """
+
+    @cache
+    def readable(dag_id: str | None) -> bool:
+        return get_auth_manager().is_authorized_dag(
+            method="GET", access_entity=DagAccessEntity.RUN, details=_details(dag_id or NO_DAG), user=user
+        )
+
+    return readable
 
 
-ReadableDep = Annotated[Callable[[], Collection[str]] | None, Depends(readable_dags)]
-
-
-def may_read(readable: Callable[[], Collection[str]] | None, dag_ids: Iterable[str | None]) -> bool:
-    """Whether the user may read one of these Dags; runs of other producers have none, and are open to every user."""
-    if readable is None:
-        return True
-    asked = list(dag_ids)
-    return None in asked or bool(set(asked) & set(readable()))
+ReadableDep = Annotated[Readable, Depends(readable_dags)]
 
 
 async def poster(request: Request) -> Any:
@@ -58,17 +66,18 @@ PosterDep = Annotated[Any, Depends(poster)]
 
 
 def check_may_post(user: Any, events: Iterable[Event]) -> None:
-    """A user may post events of Dags whose task instances they may edit; of other producers, who may edit those of all Dags.
+    """Whether a user may post these events: they must be allowed to edit the task instances of the Dags that they are of.
+
+    Those are the Dag that an event names, and the Dag that its run is known to be of, or else somebody could take over the run of another's Dag.
 
     Raises:
         HTTPException: 403.
     """
     if user is None:
         return
-    for dag_id in {_dag_id(event) for event in events}:
-        details = DagDetails(id=dag_id) if dag_id else None
+    for dag_id in _dags_of(list(events)):
         allowed = get_auth_manager().is_authorized_dag(
-            method="PUT", access_entity=DagAccessEntity.TASK_INSTANCE, details=details, user=user
+            method="PUT", access_entity=DagAccessEntity.TASK_INSTANCE, details=_details(dag_id or NO_DAG), user=user
         )
         if not allowed:
             raise HTTPException(
@@ -76,7 +85,14 @@ def check_may_post(user: Any, events: Iterable[Event]) -> None:
             )
 
 
-def _dag_id(event: Event) -> str | None:
-    airflow = ((event.payload.get("run") or {}).get("facets") or {}).get("airflow") or {}
-    found = (airflow.get("dag") or {}).get("dag_id") if isinstance(airflow, dict) else None
-    return found if isinstance(found, str) else None
+def _dags_of(events: Sequence[Event]) -> set[str | None]:
+    with create_session(scoped=False) as session:
+        known = dags_of_runs(session, sorted({event.run_id for event in events if event.run_id}))
+    named = {(event.run_id, fold([event]).dag_id if event.kind == "run" else None) for event in events}
+    return {dag_id for run_id, dag_id in named if dag_id or run_id not in known} | set(known.values())
+
+
+def _details(dag_id: str) -> DagDetails:
+    if not hasattr(DagModel, "get_team_name"):  # Airflow 3.1
+        return DagDetails(id=dag_id)
+    return DagDetails(id=dag_id, team_name=DagModel.get_team_name(dag_id))

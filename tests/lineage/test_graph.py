@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import pytest
 
-from sematic_airflow_provider.lineage.graph import Edge, artifact_label, run_label, walk
+from sematic_airflow_provider.lineage.graph import Edge, Hop, artifact_label, run_label, walk
 
 
 class Edges:
@@ -15,14 +15,15 @@ class Edges:
     def __init__(self, *pairs: str) -> None:
         self._edges = [Edge(*pair.split(">"), "read", "") for pair in pairs]  # type: ignore[misc,arg-type]
         self.asked = 0
+        self.cut: set[str] = set()
 
-    def into(self, node_ids: Sequence[str]) -> Iterable[Edge]:
+    def into(self, node_ids: Sequence[str]) -> Hop:
         self.asked += 1
-        return [edge for edge in self._edges if edge.target in node_ids]
+        return Hop([edge for edge in self._edges if edge.target in node_ids], frozenset(self.cut & set(node_ids)))
 
-    def out_of(self, node_ids: Sequence[str]) -> Iterable[Edge]:
+    def out_of(self, node_ids: Sequence[str]) -> Hop:
         self.asked += 1
-        return [edge for edge in self._edges if edge.source in node_ids]
+        return Hop([edge for edge in self._edges if edge.source in node_ids])
 
 
 DIAMOND = ("a>b", "a>c", "b>d", "c>d", "d>e", "x>c")
@@ -76,6 +77,13 @@ def test_a_hop_is_one_question_whatever_its_width() -> None:
     wide = Edges(*(f"{n}>hub" for n in range(200)))
     walk(["hub"], wide, depth=2, direction="upstream")
     assert wide.asked <= 3
+
+
+def test_what_the_neighbours_left_out_is_more() -> None:
+    edges = Edges(*DIAMOND)
+    edges.cut = {"c"}
+    found = walk(["d"], edges, depth=9)
+    assert (found.more_upstream, found.more_downstream, found.truncated) == ({"c"}, set(), False)
 
 
 def test_labels_are_what_people_call_things() -> None:

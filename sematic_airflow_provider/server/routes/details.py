@@ -12,8 +12,9 @@ from fastapi import APIRouter, HTTPException, Path
 
 from sematic_airflow_provider.db import queries
 from sematic_airflow_provider.db.models import DataRow
-from sematic_airflow_provider.lineage.graph import Node, lock
-from sematic_airflow_provider.server.access import ReadableDep, may_read
+from sematic_airflow_provider.db.nodes import nodes, run_nodes
+from sematic_airflow_provider.lineage.graph import RunNode
+from sematic_airflow_provider.server.access import ReadableDep
 from sematic_airflow_provider.server.routes.graphs import Digest
 from sematic_airflow_provider.server.schemas import ArtifactAnswer, RunAnswer
 
@@ -26,15 +27,16 @@ def run_details(
 ) -> RunAnswer:
     """All that the events of a run have told."""
     row = queries.run_row(session, str(run_id))
-    if not may_read(readable, [row.dag_id]):
+    (node,) = run_nodes(session, [row], readable)
+    if node.locked:
         raise HTTPException(403, "you may not read the runs of this Dag")
     facets: Mapping[str, Any] = json.loads(row.facets)
     ports = queries.reads_and_writes(session, row.run_id)
-    data = queries.nodes(session, sorted({port.node_id for port in ports}), readable)
+    data = nodes(session, sorted({port.node_id for port in ports}), readable)
     error = _object(facets.get("errorMessage"))
     return RunAnswer.model_validate(
         {
-            "node": queries.run_node(row),
+            "node": node,
             "inputs": [{"label": p.label, "node": data[p.node_id]} for p in ports if p.direction == "read"],
             "outputs": [{"label": p.label, "node": data[p.node_id]} for p in ports if p.direction == "write"],
             "step": _facet(facets, "sematic_step"),
@@ -45,7 +47,7 @@ def run_details(
             "error": {"message": str(error.get("message", "")), "stack_trace": error.get("stackTrace")}
             if error
             else None,
-            "tries": queries.tries(session, row),
+            "tries": run_nodes(session, queries.tries(session, row)),
             "event_count": row.event_count,
         },
         from_attributes=True,
@@ -56,7 +58,7 @@ def run_details(
 def artifact_details(digest: Digest, session: SessionDep, readable: ReadableDep) -> ArtifactAnswer:
     """An artifact: who made it, who used it, and what it looks like."""
     (node_id,) = queries.artifact_seed(session, digest)
-    node = queries.nodes(session, [node_id], readable)[node_id]
+    node = nodes(session, [node_id], readable)[node_id]
     if node.locked:
         raise HTTPException(403, "no Dag that you may read made or used this artifact")
     facets = queries.write_facets(session, node_id)
@@ -78,13 +80,8 @@ def artifact_details(digest: Digest, session: SessionDep, readable: ReadableDep)
     )
 
 
-def _runs(session: SessionDep, node_id: str, direction: str, readable: ReadableDep) -> list[Node]:
-    allowed = None if readable is None else readable()
-    found: list[Node] = []
-    for row in queries.runs_that_touched(session, node_id, direction):
-        node = queries.run_node(row)
-        found.append(node if allowed is None or row.dag_id is None or row.dag_id in allowed else lock(node))
-    return found
+def _runs(session: SessionDep, node_id: str, direction: str, readable: ReadableDep) -> list[RunNode]:
+    return run_nodes(session, queries.runs_that_touched(session, node_id, direction), readable)
 
 
 def _object(value: Any) -> Mapping[str, Any]:

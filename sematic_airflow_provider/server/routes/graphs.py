@@ -6,10 +6,10 @@ from collections.abc import Callable
 from typing import Annotated
 
 from airflow.api_fastapi.common.db.common import SessionDep
-from airflow.api_fastapi.core_api.security import GetUserDep
 from fastapi import APIRouter, Depends, HTTPException, Path, Query
 
 from sematic_airflow_provider.db import queries
+from sematic_airflow_provider.db.nodes import nodes
 from sematic_airflow_provider.db.queries import Extent
 from sematic_airflow_provider.lineage.graph import Direction
 from sematic_airflow_provider.server.access import ReadableDep, ReadDagRuns
@@ -88,11 +88,9 @@ def task_instance_graph(
 
 
 @router.get("/artifacts/{digest}/graph")
-def artifact_graph(
-    digest: Digest, user: GetUserDep, session: SessionDep, readable: ReadableDep, extent: AroundNode
-) -> GraphAnswer:
+def artifact_graph(digest: Digest, session: SessionDep, readable: ReadableDep, extent: AroundNode) -> GraphAnswer:
     """An artifact: where it came from, and what came of it."""
     seeds = queries.artifact_seed(session, digest)
-    if queries.nodes(session, seeds, readable)[seeds[0]].locked:
+    if nodes(session, seeds, readable)[seeds[0]].locked:
         raise HTTPException(403, "no Dag that you may read made or used this artifact")
     return _answer(session, seeds, extent, readable)

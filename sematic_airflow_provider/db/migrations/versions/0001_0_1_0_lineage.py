@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-from sematic_airflow_provider.db.models import JsonText, Number, UtcTime
+from sematic_airflow_provider.db.models import Identifier, JsonText, Number, UtcTime
 
 revision = "5e1f00000001"
 down_revision = None
@@ -37,18 +37,18 @@ def upgrade() -> None:
         sa.Column("started_at", UtcTime),
         sa.Column("ended_at", UtcTime),
         sa.Column("parent_run_id", sa.String(36)),
-        sa.Column("dag_id", sa.String(250)),
-        sa.Column("dag_run_id", sa.String(250)),
-        sa.Column("task_id", sa.String(250)),
+        sa.Column("dag_id", Identifier),
+        sa.Column("dag_run_id", Identifier),
+        sa.Column("task_id", Identifier),
         sa.Column("map_index", sa.Integer(), nullable=False),
         sa.Column("try_number", sa.Integer(), nullable=False),
         sa.Column("facets", JsonText, nullable=False),
         sa.Column("event_count", sa.Integer(), nullable=False),
     )
-    op.create_index("ix_sematic_run_started_at", "sematic_run", ["started_at"])
     op.create_index("ix_sematic_run_dag_run_id", "sematic_run", ["dag_run_id"])
     op.create_index("ix_sematic_run_dag_id_dag_run_id", "sematic_run", ["dag_id", "dag_run_id"])
-    op.create_index("ix_sematic_run_dag_id_task_id", "sematic_run", ["dag_id", "task_id"])
+    op.create_index("ix_sematic_run_dag_id_started_at", "sematic_run", ["dag_id", "started_at"])
+    op.create_index("ix_sematic_run_dag_id_task_id_started_at", "sematic_run", ["dag_id", "task_id", "started_at"])
     op.create_table(
         "sematic_data",
         sa.Column("node_id", sa.String(80), primary_key=True),
@@ -59,7 +59,9 @@ def upgrade() -> None:
         sa.Column("value", JsonText),
         sa.Column("namespace", JsonText, nullable=False),
         sa.Column("name", JsonText, nullable=False),
+        sa.Column("version", sa.String(250)),
         sa.Column("first_seen", UtcTime, nullable=False),
+        sa.Column("rank", sa.String(100), nullable=False),
     )
     op.create_index("ix_sematic_data_digest", "sematic_data", ["digest"])
     op.create_table(
@@ -73,13 +75,16 @@ def upgrade() -> None:
         ),
         sa.Column("node_id", sa.String(80), nullable=False),
         sa.Column("direction", sa.String(5), nullable=False),
+        sa.Column("dag_run_key", sa.String(64), nullable=False),
         sa.Column("label", JsonText, nullable=False),
         sa.Column("name", JsonText, nullable=False),
         sa.Column("version", sa.String(250)),
         sa.Column("facets", JsonText, nullable=False),
     )
     op.create_index("ix_sematic_io_run_id", "sematic_io", ["run_id"])
-    op.create_index("ix_sematic_io_node_id_direction", "sematic_io", ["node_id", "direction"])
+    op.create_index(
+        "ix_sematic_io_node_id_direction_dag_run_key", "sematic_io", ["node_id", "direction", "dag_run_key"]
+    )
 
 
 def downgrade() -> None:
