@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -69,7 +70,7 @@ class TestNpy(CodecContract):
 
 class TestParquet(CodecContract):
     codec = "parquet/1"
-    header = "import numpy as np, pandas as pd, pyarrow as pa"
+    header = "import datetime, numpy as np, pandas as pd, pyarrow as pa"
     sources = (
         "pd.DataFrame({'b': [1, 2], 'a': ['x', None], 'c': [1.5, np.nan]})",
         "pd.DataFrame({'a': pd.Categorical(['u', 'v', 'u']), 'd': pd.to_datetime(['2013-01-01', None, '2014-01-01'])}, index=[7, 5, 3])",
@@ -79,15 +80,31 @@ class TestParquet(CodecContract):
         "pd.Series([1, 2], name='s')",
         "pd.Series([1.5, 2.5])",
         "pa.table({'a': [1, 2], 'b': [['x'], []]})",
+        "pa.table({'a': [1]}).replace_schema_metadata({'k': 'v'})",
+        "pd.DataFrame({'a': [1, 2]}, index=pd.date_range('2013-01-01', periods=2, freq='D'))",
+        "pd.DataFrame({'a': [1, 2]}, index=pd.timedelta_range('1s', periods=2, freq='s'))",
+        "pd.DataFrame({'c': pd.Categorical([3, 1, None], categories=[5, 3, 1], ordered=True)})",
+        "pd.DataFrame({'c': pd.Categorical([], categories=['z', 'b'])})",
+        "pd.DataFrame({'c': pd.Categorical([str(n) for n in range(300000)], categories=[str(n) for n in reversed(range(300000))])})",
+        "pd.DataFrame({'c': pd.cut([1, 5, 9], 3)})",
+        "pd.Series(pd.Categorical(pd.to_datetime(['2013', '2014'])), name='c')",
+        "pd.DataFrame({'o': pd.Series(['x', 'y'], dtype=object), 'd': [datetime.date(2013, 1, 1), None]})",
+        "pd.DataFrame({'s': np.array(['2013-01-01'], dtype='M8[s]'), 't': pd.to_datetime(['2013-01-01']).tz_localize('Europe/Berlin')})",
+        "pd.DataFrame({'p': pd.period_range('2013-01', periods=2, freq='M'), 'i': pd.interval_range(0, 2), 'f': pd.array([1.5, None], dtype='Float64')})",
+        "pd.DataFrame({'a': [1]}).set_flags(allows_duplicate_labels=False)",
     )
 
     def same(self, one: Any, other: Any) -> bool:
         if isinstance(one, pd.DataFrame):
-            pd.testing.assert_frame_equal(one, other)
+            pd.testing.assert_frame_equal(one, other, check_exact=True)
+            assert (one.flags, one.attrs) == (other.flags, other.attrs)
+            for name, dtype in other.dtypes.items():
+                if isinstance(dtype, pd.CategoricalDtype):
+                    assert one[name].dtype.categories.equals(dtype.categories), "their order is kept too"
         elif isinstance(one, pd.Series):
             pd.testing.assert_series_equal(one, other)
         else:
-            return bool(one.equals(other))
+            return bool(one.equals(other) and one.schema.metadata == other.schema.metadata)
         return True
 
 
@@ -217,9 +234,49 @@ def test_a_table_with_numbers_as_column_names_is_refused_with_advice(repository:
         repository.save(pd.DataFrame({1: [1]}))
 
 
-def test_a_column_that_parquet_would_change_is_named(repository: Repository) -> None:
-    with pytest.raises(NoCodecError, match="mixed"):
-        repository.save(pd.DataFrame({"mixed": [1, "x", object()]}))
+@pytest.mark.parametrize(
+    "column",
+    [
+        [1, "x"],
+        [[1], [2, 3]],
+        [{"a": 1}, {"b": 2}],
+        ["x"] * 60 + [1],
+        [1j],
+        [object()],
+        pd.arrays.SparseArray([0, 1]),
+        pd.Series([1, 2], dtype=object),
+    ],
+)
+def test_a_column_that_parquet_would_change_is_named(repository: Repository, column: Any) -> None:
+    with pytest.raises(NoCodecError, match="odd"):
+        repository.save(pd.DataFrame({"fine": range(len(column)), "odd": column}))
+
+
+def test_an_index_or_attrs_that_parquet_would_change_are_refused(repository: Repository) -> None:
+    frame = pd.DataFrame({"a": [1, 2]}, index=pd.Index([1, 2], name=5))
+    with pytest.raises(NoCodecError, match="reset_index"):
+        repository.save(frame)
+    frame = pd.DataFrame({"a": [1, 2]})
+    frame.attrs = {"kept": [1, 2]}
+    assert repository.load(repository.save(frame)).attrs == {"kept": [1, 2]}
+    frame.attrs = {"lost": (1, 2)}
+    with pytest.raises(NoCodecError, match="attrs"):
+        repository.save(frame)
+
+
+def test_a_table_column_that_parquet_would_change_is_named(repository: Repository) -> None:
+    with pytest.raises(NoCodecError, match="Cast"):
+        repository.save(pa.table({"odd": pa.array([3, 1, 3]).dictionary_encode()}))
+
+
+def test_equal_tables_are_equal_however_they_were_put_together(repository: Repository) -> None:
+    whole = pa.table({"a": range(10_000), "s": [str(n) for n in range(10_000)]})
+    parts = pa.concat_tables([whole.slice(0, 3), whole.slice(3, 5000), whole.slice(5003)])
+    assert repository.save(parts).digest == repository.save(whole).digest
+    frame = whole.to_pandas()
+    pieces = pd.concat([frame.iloc[:7], frame.iloc[7:]])
+    pieces.index = frame.index
+    assert repository.save(pieces).digest == repository.save(frame).digest
 
 
 def test_a_model_with_foreign_types_is_refused(repository: Repository) -> None:

@@ -1,4 +1,4 @@
-"""``parquet/1``: pandas frames and series, and pyarrow tables, as Parquet."""
+"""``parquet/1``: pandas frames and series, and pyarrow tables, as Parquet (see ``frames`` for what is done so that pandas comes back exactly)."""
 
 from __future__ import annotations
 
@@ -9,12 +9,14 @@ from typing import Any, BinaryIO
 from sematic_airflow_provider.errors import MissingExtraError, NoCodecError
 
 _KIND = b"sematic.kind"
+_SAMPLE = 50
 
 
 class ParquetCodec:
-    """Column order, dtypes and index come back as they were: what would not is refused when it is saved, never changed silently.
+    """Column order, dtypes, categories, index, attrs and flags come back as they were.
 
-    The bytes depend on the version of pyarrow, which stands in the file.
+    What would not is refused when it is saved, never changed silently, but for one thing: missing values in columns of Python objects come back as pandas
+    reads them (None or NaN). The bytes depend on the versions of pyarrow and pandas, which stand in the file.
     """
 
     name = "parquet/1"
@@ -28,64 +30,75 @@ class ParquetCodec:
         return pyarrow is not None and isinstance(value, pyarrow.Table)
 
     def encode(self, value: Any, file: BinaryIO) -> None:
-        """Write the table."""
-        import pyarrow as pa
-        import pyarrow.parquet as pq
+        """Write the table, once a sample of it has come back as it was."""
+        try:
+            import pyarrow as pa
+        except ImportError as error:
+            raise MissingExtraError("storing a table", "pandas") from error
+        if isinstance(value, pa.Table):
+            sample = value.slice(0, _SAMPLE)
+            _check_table(sample, _read(_written(sample, "table")))
+            _write(value, "table", file)
+            return
+        from sematic_airflow_provider.artifacts.codecs import frames
 
-        kind, table = ("table", value) if isinstance(value, pa.Table) else _from_pandas(value)
-        table = table.replace_schema_metadata({**(table.schema.metadata or {}), _KIND: kind.encode()})
-        sink = pa.PythonFile(file, mode="w")
-        pq.write_table(table, sink, compression="zstd", store_schema=True, version="2.6")
+        kind, frame = frames.as_frame(value)
+        frames.check_columns(frame)
+        sample = frame.iloc[:_SAMPLE]
+        frames.check_same(sample, frames.to_pandas(_read(_written(frames.to_arrow(sample), kind))[1]))
+        _write(frames.to_arrow(frame), kind, file)
 
     def decode(self, data: bytes | bytearray) -> Any:
         """The frame, series or table."""
-        try:
-            import pyarrow.parquet as pq
-        except ImportError as error:
-            raise MissingExtraError("reading a table", "pandas") from error
-        table = pq.read_table(io.BytesIO(data))
-        metadata = dict(table.schema.metadata or {})
-        kind = metadata.pop(_KIND, b"").decode()
-        table = table.replace_schema_metadata(metadata or None)
+        kind, table = _read(data)
         if kind == "table":
             return table
         if kind not in ("frame", "series", "unnamed series"):
             raise ValueError(f"a Parquet file of unknown kind {kind!r}")
-        frame = _to_pandas(table)
+        from sematic_airflow_provider.artifacts.codecs import frames
+
+        frame = frames.to_pandas(table)
         if kind == "frame":
             return frame
         series = frame.iloc[:, 0]
         return series.rename(None) if kind == "unnamed series" else series
 
 
-def _from_pandas(value: Any) -> tuple[str, Any]:
-    import pandas as pd
+def _write(table: Any, kind: str, file: BinaryIO) -> None:
     import pyarrow as pa
+    import pyarrow.parquet as pq
 
-    kind, frame = "frame", value
-    if isinstance(value, pd.Series):
-        kind = "unnamed series" if value.name is None else "series"
-        frame = value.to_frame("value" if value.name is None else value.name)
-    if not all(isinstance(name, str) for name in frame.columns) or not frame.columns.is_unique:
-        raise NoCodecError(
-            f"a table needs column names that are text, each once; these are {list(frame.columns)[:20]!r}. Rename them: frame.columns = [...]"
-        )
+    table = table.replace_schema_metadata({**(table.schema.metadata or {}), _KIND: kind.encode()})
+    # where chunks end decides where pages do: equal tables must not differ by how they were put together
+    table = table.combine_chunks()
+    pq.write_table(table, pa.PythonFile(file, mode="w"), compression="zstd", store_schema=True, version="2.6")
+
+
+def _written(table: Any, kind: str) -> bytes:
+    file = io.BytesIO()
     try:
-        table = pa.Table.from_pandas(frame, preserve_index=None)
-    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:
+        _write(table, kind, file)
+    except (TypeError, ValueError, NotImplementedError) as error:  # pyarrow's own errors are these
+        raise NoCodecError(f"the table cannot be stored as Parquet: {error}") from error
+    return file.getvalue()
+
+
+def _read(data: bytes | bytearray) -> tuple[str, Any]:
+    try:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+    except ImportError as error:
+        raise MissingExtraError("reading a table", "pandas") from error
+    table = pq.read_table(pa.BufferReader(data))
+    metadata = dict(table.schema.metadata or {})
+    kind = metadata.pop(_KIND, b"").decode()
+    return kind, table.replace_schema_metadata(metadata or None)
+
+
+def _check_table(sample: Any, back: tuple[str, Any]) -> None:
+    fields = zip(sample.schema, back[1].schema, strict=True)
+    changed = [f"{old.name} ({old.type} would come back as {new.type})" for old, new in fields if old != new]
+    if changed:
         raise NoCodecError(
-            f"the table cannot be stored as Parquet: {'; '.join(str(part) for part in error.args)}"
-        ) from error
-    if not _to_pandas(table.slice(0, 50)).dtypes.equals(frame.dtypes):
-        back = _to_pandas(table.slice(0, 50)).dtypes
-        changed = [
-            f"{name} ({old} would come back as {back[name]})" for name, old in frame.dtypes.items() if back[name] != old
-        ]
-        raise NoCodecError(
-            f"Parquet does not keep these columns as they are: {', '.join(changed)}. Convert them before you return the table"
+            f"Parquet does not keep these columns as they are: {', '.join(changed)}. Cast them before you return the table"
         )
-    return kind, table
-
-
-def _to_pandas(table: Any) -> Any:
-    return table.to_pandas()
