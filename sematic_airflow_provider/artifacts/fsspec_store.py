@@ -54,18 +54,18 @@ class FsspecStore:
             self._publish(cast("BinaryIO", staged), target)
         return Stored(hashing.digest, hashing.size, new=True)
 
-    def get(self, digest: Digest) -> bytes:
+    def get(self, digest: Digest) -> memoryview:
         """See Store."""
         path = self._path(blob_path(parse_digest(digest)))
         try:
             with self._explained(f"cannot be read (artifact {short(digest)})"):
-                data = bytes(self._fs.cat_file(path))
+                data = self._fs.cat_file(path)
         except FileNotFoundError:
             raise ArtifactNotFoundError(digest, self.url) from None
         actual = hashlib.sha256(data).hexdigest()
         if actual != digest:
             raise ArtifactCorruptedError(digest, actual, f"{self.url}/{blob_path(digest)}")
-        return data
+        return memoryview(data)
 
     def has(self, digest: Digest) -> bool:
         """See Store."""

@@ -53,7 +53,7 @@ class LocalStore:
                 with suppress(FileNotFoundError):
                     temporary.unlink()
 
-    def get(self, digest: Digest) -> bytearray:
+    def get(self, digest: Digest) -> memoryview:
         """See Store."""
         path = self._root / blob_path(parse_digest(digest))
         try:

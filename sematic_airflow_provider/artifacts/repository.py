@@ -147,7 +147,7 @@ class Repository:
 
     def _manifest(self, ref: ArtifactRef) -> tuple[str, list[tuple[Any, ArtifactRef]]]:
         try:
-            record = json.loads(self.store.get(ref.digest))
+            record = json.loads(bytes(self.store.get(ref.digest)))
             kind = record["kind"]
             members = [(key, ArtifactRef.from_json(member)) for key, member in record["members"]]
         except (KeyError, TypeError, ValueError) as error:

@@ -23,7 +23,7 @@ class Mine:
     def encode(self, value: Any, file: BinaryIO) -> None:
         file.write(b"mine")
 
-    def decode(self, data: bytes | bytearray) -> Any:
+    def decode(self, data: memoryview) -> Any:
         return Mine()
 
 

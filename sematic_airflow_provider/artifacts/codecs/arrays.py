@@ -45,13 +45,13 @@ class NpyCodec:
             version = (2, 0) if type(value) is np.ndarray and not array.ndim else None
             np.lib.format.write_array(file, array, version=version, allow_pickle=False)
 
-    def decode(self, data: bytes | bytearray) -> Any:
+    def decode(self, data: memoryview) -> Any:
         """The array, in the memory that was given when it can be written to."""
         try:
             import numpy as np
         except ImportError as error:
             raise MissingExtraError("reading a NumPy array", "pandas") from error
-        header = io.BytesIO(bytes(memoryview(data)[:_MAX_HEADER]))
+        header = io.BytesIO(data[:_MAX_HEADER])
         version = np.lib.format.read_magic(header)
         if version not in ((1, 0), (2, 0)):
             return np.lib.format.read_array(io.BytesIO(data), allow_pickle=False, max_header_size=_MAX_HEADER)
@@ -62,6 +62,6 @@ class NpyCodec:
             raise ValueError(f"an array of shape {shape} and dtype {dtype} does not have {len(data) - start} bytes")
         if not count or not dtype.itemsize:
             return np.empty(shape, dtype, order="F" if in_fortran_order else "C")
-        flat = np.frombuffer(data if isinstance(data, bytearray) else bytearray(data), dtype, count, start)
+        flat = np.frombuffer(bytearray(data) if data.readonly else data, dtype, count, start)
         array = flat.reshape(shape[::-1]).T if in_fortran_order else flat.reshape(shape)
         return array if array.ndim or version == (2, 0) else array[()]

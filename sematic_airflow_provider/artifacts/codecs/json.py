@@ -64,9 +64,9 @@ class JsonCodec:
         """Write canonical JSON."""
         file.write(canonical_json(to_json(value)))
 
-    def decode(self, data: bytes | bytearray) -> Any:
+    def decode(self, data: memoryview) -> Any:
         """The value; type by type what was saved."""
-        return from_json(json.loads(data))
+        return from_json(json.loads(bytes(data)))
 
 
 def to_json(value: Any, depth: int = 0) -> Any:

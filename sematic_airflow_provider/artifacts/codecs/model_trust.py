@@ -31,7 +31,7 @@ _FUNCTIONS = ("sklearn.feature_selection.", "sklearn.metrics.", "sklearn.cluster
 _CALLING = "ConstructorFromReduceNode"
 
 
-def refused(data: bytes | bytearray, untrusted: list[str]) -> list[str]:
+def refused(data: bytes, untrusted: list[str]) -> list[str]:
     """Of the names that skops does not trust by itself, and those that loading would call: which may not be loaded.
 
     Raises:

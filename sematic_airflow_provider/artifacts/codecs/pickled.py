@@ -29,6 +29,6 @@ class PickleCodec:
         except (pickle.PicklingError, TypeError, AttributeError) as error:
             raise NoCodecError(f"{type(value).__qualname__} cannot even be pickled: {error}") from error
 
-    def decode(self, data: bytes | bytearray) -> Any:
+    def decode(self, data: memoryview) -> Any:
         """Run the pickle."""
         return pickle.loads(data)  # noqa: S301 - only where [sematic] allow_pickle says so

@@ -34,8 +34,8 @@ class Codec(Protocol):
             NoCodecError: it cannot after all; the message says which part of the value stands in the way.
         """
 
-    def decode(self, data: bytes | bytearray) -> Any:
-        """The value. The data is the caller's no more: the value may keep it, and change it.
+    def decode(self, data: memoryview) -> Any:
+        """The value. The value may keep the data, and write to it where it is not read-only; ``bytes(data)`` is a copy.
 
         Raises:
             ValueError: these bytes were not written by this codec.

@@ -47,18 +47,18 @@ class SkopsCodec:
             )
         _repack(raw, file)
 
-    def decode(self, data: bytes | bytearray) -> Any:
+    def decode(self, data: memoryview) -> Any:
         """The model.
 
         Raises:
             ValueError: it holds types that are not trusted: this file was not written by this codec.
         """
         sio = _skops()
-        data = bytes(data)
-        names = _refused(sio, data)
+        content = bytes(data)
+        names = _refused(sio, content)
         if names:
             raise ValueError(f"the model holds types or functions that are not trusted: {', '.join(names)}")
-        return sio.loads(data, trusted=sio.get_untrusted_types(data=data))
+        return sio.loads(content, trusted=sio.get_untrusted_types(data=content))
 
 
 def _skops() -> Any:
@@ -72,8 +72,8 @@ def _skops() -> Any:
     return sio
 
 
-def _refused(sio: Any, data: bytes | bytearray) -> list[str]:
-    return refused(data, sio.get_untrusted_types(data=bytes(data)))
+def _refused(sio: Any, data: bytes) -> list[str]:
+    return refused(data, sio.get_untrusted_types(data=data))
 
 
 def _repack(raw: bytes, file: BinaryIO) -> None:

@@ -48,7 +48,7 @@ class ParquetCodec:
         frames.check_same(sample, frames.to_pandas(_read(_written(frames.to_arrow(sample), kind))[1]))
         _write(frames.to_arrow(frame), kind, file)
 
-    def decode(self, data: bytes | bytearray) -> Any:
+    def decode(self, data: memoryview) -> Any:
         """The frame, series or table."""
         kind, table = _read(data)
         if kind == "table":
@@ -83,7 +83,7 @@ def _written(table: Any, kind: str) -> bytes:
     return file.getvalue()
 
 
-def _read(data: bytes | bytearray) -> tuple[str, Any]:
+def _read(data: bytes | memoryview) -> tuple[str, Any]:
     try:
         import pyarrow as pa
         import pyarrow.parquet as pq
