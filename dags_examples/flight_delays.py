@@ -62,7 +62,7 @@ def featurise(
     joined = joined.merge(planes[["tailnum", "seats"]], on="tailnum", how="left")
     places = airports[["faa", "lat", "lon"]].rename(columns={"faa": "dest", "lat": "dest_lat", "lon": "dest_lon"})
     joined = joined.merge(places, on="dest", how="left")
-    joined["weekday"] = pd.to_datetime(joined[["year", "month", "day"]]).dt.weekday
+    joined["weekday"] = pd.to_datetime(joined[["year", "month", "day"]]).dt.day_of_week
     joined["late"] = joined["arr_delay"] > LATE_MINUTES
     columns = ["month", "day", "flight", "tailnum", "dest", *CATEGORIES, *[n for n in NUMBERS if n != "month"], "late"]
     return joined[columns].sort_values(

@@ -51,7 +51,7 @@ def departures(day: int) -> pd.DataFrame:
         planes, on="tailnum", how="left"
     )
     joined = joined.merge(places, on="dest", how="left")
-    joined["weekday"] = pd.to_datetime(joined[["year", "month", "day"]]).dt.weekday
+    joined["weekday"] = pd.to_datetime(joined[["year", "month", "day"]]).dt.day_of_week
     return joined[["carrier", "flight", "origin", "dest", *NUMBERS]].sort_values(
         ["hour", "carrier", "flight", "origin"], kind="stable", ignore_index=True
     )

@@ -8,6 +8,7 @@ from typing import Any
 
 from airflow.cli.simple_table import AirflowConsole
 from airflow.utils.providers_configuration_loader import providers_configuration_loaded
+from rich.markup import escape
 
 from sematic_airflow_provider.errors import SematicError
 
@@ -50,6 +51,10 @@ def drain(args: Namespace) -> None:
 
 
 def _print(rows: list[dict[str, Any]], output: str) -> None:
+    if output in ("table", "plain"):  # where rich would take "[sematic]" for markup
+        rows = [
+            {name: escape(value) if isinstance(value, str) else value for name, value in row.items()} for row in rows
+        ]
     AirflowConsole().print_as(data=rows, output=output)
 
 
