@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 from sematic_airflow_provider.errors import GateFailedError
 
@@ -42,19 +43,55 @@ class Bounds:
         return ""
 
 
-def check_bounds(metrics: Mapping[str, float], bounds: Mapping[str, Bounds]) -> None:
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One metric that was judged."""
+
+    name: str
+    value: float
+    bounds: Bounds
+    passed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class GateReport:
+    """What a gate that opened has seen, in the order of the bounds."""
+
+    checks: tuple[Check, ...]
+
+    def to_json(self) -> list[dict[str, Any]]:
+        """Plain JSON: a step may return it."""
+        return [asdict(check) for check in self.checks]
+
+
+def check_bounds(metrics: Mapping[str, float], bounds: Mapping[str, Bounds]) -> GateReport:
     """Pass when every bounded metric is there and within its bounds; log what passed.
 
     Raises:
-        GateFailedError: naming every metric that is missing or out of bounds, with its value and limit. A task that raises it is not retried.
+        GateFailedError: naming every metric that is missing, no number or out of bounds, with its value and limit. A task that raises it is not retried.
     """
-    failures = []
+    failures, checks = [], []
     for name, limits in bounds.items():
+        value = _number(metrics.get(name))
         if name not in metrics:
             failures.append(f"{name} is missing (there are: {', '.join(sorted(metrics)) or 'none'})")
-        elif problem := limits.violated_by(float(metrics[name])):
+        elif value is None:
+            failures.append(f"{name} is no number but {type(metrics[name]).__name__}")
+        elif problem := limits.violated_by(value):
             failures.append(f"{name} {problem}")
         else:
-            log.info("gate: %s = %s is within bounds", name, metrics[name])
+            checks.append(Check(name, value, limits, passed=True))
+            log.info("gate: %s = %s is within bounds", name, value)
     if failures:
         raise GateFailedError("the gate is closed: " + "; ".join(failures), tuple(failures))
+    return GateReport(tuple(checks))
+
+
+def _number(value: Any) -> float | None:
+    """A number of any library; None for text that merely looks like one."""
+    if value is None or isinstance(value, (str, bytes)):
+        return None
+    try:
+        return float(value)
+    except (TypeError, ValueError, OverflowError):
+        return None

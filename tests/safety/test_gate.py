@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import math
+from typing import Any
 
+import numpy as np
 import pytest
 
 from sematic_airflow_provider import Bounds, GateFailedError, check_bounds
@@ -25,6 +28,22 @@ def test_every_violation_is_named() -> None:
 def test_nan_never_passes() -> None:
     with pytest.raises(GateFailedError, match="NaN"):
         check_bounds({"auc": math.nan}, {"auc": Bounds(min=0)})
+
+
+def test_what_passed_is_reported_as_plain_json() -> None:
+    report = check_bounds(
+        {"loss": 1, "auc": np.float32(0.75), "other": 5}, {"auc": Bounds(min=0.7), "loss": Bounds(max=2)}
+    )
+    assert json.loads(json.dumps(report.to_json())) == [
+        {"name": "auc", "value": 0.75, "bounds": {"min": 0.7, "max": None}, "passed": True},
+        {"name": "loss", "value": 1.0, "bounds": {"min": None, "max": 2}, "passed": True},
+    ]
+
+
+@pytest.mark.parametrize("value", [None, "0.9", b"1", [0.9], {}, np.ones(2), 10**400])
+def test_what_is_no_number_does_not_pass(value: Any) -> None:
+    with pytest.raises(GateFailedError, match="auc is no number but"):
+        check_bounds({"auc": value}, {"auc": Bounds(min=0)})
 
 
 @pytest.mark.parametrize("limits", [{}, {"min": 2, "max": 1}, {"min": math.nan}])
