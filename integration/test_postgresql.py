@@ -5,6 +5,9 @@ from __future__ import annotations
 import multiprocessing
 import os
 import random
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import create_engine, select
@@ -13,7 +16,10 @@ from sqlalchemy.orm import Session
 from integration.postgresql import PostgreSQL
 from sematic_airflow_provider.db.event_store import ingest
 from sematic_airflow_provider.db.models import DataRow, IoRow, RunRow, metadata
+from sematic_airflow_provider.db.queries import Extent, dag_run_seeds, graph, latest_dag_run
 from sematic_airflow_provider.lineage.events import parse_event
+from tests.airflow_home import run_airflow
+from tests.db.test_migrations import CHECK
 from tests.events import pipeline
 
 
@@ -29,15 +35,20 @@ def _ingest_shuffled(url: str, seed: int) -> None:
             ingest(session, [parse_event(event) for event in events[start : start + 5]])
 
 
-def _projection(url: str) -> tuple[set[Any], set[Any], list[Any]]:
+def _projection(url: str) -> list[Any]:
+    """Every row of the projection, every column but the numbers of the edges."""
     with Session(create_engine(url)) as session:
-        runs = {
-            (r.run_id, r.state, r.task_id, r.facets, r.event_count, r.started_at)
-            for r in session.scalars(select(RunRow))
-        }
-        data = {(d.node_id, d.codec, d.size) for d in session.scalars(select(DataRow))}
-        io = sorted((i.run_id, i.node_id, i.direction, i.label) for i in session.scalars(select(IoRow)))
-    return runs, data, io
+        return [
+            sorted(
+                tuple(
+                    (column.key, str(getattr(row, column.key)))
+                    for column in table.__table__.columns
+                    if column.key != "id"
+                )
+                for row in session.scalars(select(table))
+            )
+            for table in (RunRow, DataRow, IoRow)
+        ]
 
 
 def test_concurrent_disordered_duplicated_ingest_gives_the_projection_of_one_ordered_pass(
@@ -58,3 +69,27 @@ def test_concurrent_disordered_duplicated_ingest_gives_the_projection_of_one_ord
         server.join()
     assert [server.exitcode for server in servers] == [0] * 4
     assert _projection(racing) == _projection(ordered)
+
+
+def test_migrations_go_up_and_down_and_agree_with_the_models(postgresql: PostgreSQL, tmp_path: Path) -> None:
+    home = {"AIRFLOW_HOME": str(tmp_path), "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": postgresql.create("migrated")}
+    run_airflow("db", "migrate", **home)
+    done = subprocess.run(
+        [sys.executable, "-c", CHECK], env={**os.environ, **home}, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    lines = [line for line in done.stdout.splitlines() if line.startswith(("True", "False", "["))]
+    tables = "['sematic_data', 'sematic_event', 'sematic_io', 'sematic_run']"
+    assert lines == [f"True {tables}", "False []", f"True {tables}", "[]"]
+
+
+def test_the_walk_and_the_nodes_are_the_same_as_on_sqlite(postgresql: PostgreSQL) -> None:
+    found = []
+    for url in (postgresql.create("walked"), "sqlite://"):
+        engine = create_engine(url)
+        metadata.create_all(engine)
+        with Session(engine) as session:
+            ingest(session, [parse_event(event) for event in _events()])
+            found.append(graph(session, dag_run_seeds(session, "flow", latest_dag_run(session, "flow")), Extent(20)))
+    assert found[0] == found[1]
+    assert found[0].more_upstream

@@ -5,16 +5,17 @@ Taking in is idempotent, so several drains at once, or one that dies between tak
 
 from __future__ import annotations
 
-import json
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from airflow.utils.session import create_session
+from sqlalchemy.exc import DataError
 
-from sematic_airflow_provider.artifacts.store import Store, open_store
+from sematic_airflow_provider.artifacts.store import Store, check_path, open_store
 from sematic_airflow_provider.db.event_store import ingest
 from sematic_airflow_provider.errors import EventRejectedError
-from sematic_airflow_provider.lineage.events import Event, parse_event
+from sematic_airflow_provider.lineage.events import Event, json_of_text, parse_event
 from sematic_airflow_provider.settings import default_store
 
 log = logging.getLogger(__name__)
@@ -41,21 +42,37 @@ def drain(store_url: str) -> Drained:
 
     Raises:
         StoreError: the store cannot be read.
-        OperationalError: the database refused; what was not taken in stays where it is.
+        SQLAlchemyError: the database refused; what was not taken in stays where it is.
     """
     store = open_store(store_url, create=store_url == default_store())
-    waiting = [path for path in store.list_documents(SPOOL) if path.endswith(".json")]
+    waiting = [path for path in store.list_documents(SPOOL) if path.endswith(".json") and is_document_path(path)]
     delivered = rejected = 0
     for start in range(0, len(waiting), _BATCH):
         events, bad = _read(store, waiting[start : start + _BATCH])
-        with create_session() as session:
-            ingest(session, list(events.values()))
+        for path, reason in _take_in(events).items():
+            bad[path] = (events.pop(path).text.encode(), reason)
         for path in events:
             store.delete_document(path)
         for path, (data, reason) in bad.items():
             _set_aside(store, path, data, reason)
         delivered, rejected = delivered + len(events), rejected + len(bad)
     return Drained(delivered, rejected)
+
+
+def _take_in(events: Mapping[str, Event]) -> dict[str, str]:
+    """Ingest all; one by one where that fails, so that one that the database cannot hold does not hold up the others. Gives the paths of such, and why."""
+    refused: dict[str, str] = {}
+    try:
+        with create_session(scoped=False) as session:
+            ingest(session, list(events.values()))
+    except (DataError, ValueError):
+        for path, event in events.items():
+            try:
+                with create_session(scoped=False) as session:
+                    ingest(session, [event])
+            except (DataError, ValueError) as error:
+                refused[path] = f"the database cannot hold it: {error}"
+    return refused
 
 
 def _read(store: Store, paths: list[str]) -> tuple[dict[str, Event], dict[str, tuple[bytes, str]]]:
@@ -66,10 +83,20 @@ def _read(store: Store, paths: list[str]) -> tuple[dict[str, Event], dict[str, t
         if data is None:
             continue  # another drain was faster
         try:
-            events[path] = parse_event(json.loads(data))
-        except (EventRejectedError, ValueError, RecursionError) as error:
+            events[path] = parse_event(json_of_text(data))
+        except EventRejectedError as error:
             bad[path] = (data, str(error))
     return events, bad
+
+
+def is_document_path(path: str) -> bool:
+    """Whether the store can read and delete it; a file with another name was not written by us, and is left alone."""
+    try:
+        check_path(path)
+    except ValueError:
+        log.warning("%s is no event of ours, it is left where it is", path)
+        return False
+    return True
 
 
 def _set_aside(store: Store, path: str, data: bytes, reason: str) -> None:

@@ -15,7 +15,7 @@ from fastapi import FastAPI, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse
 from fastapi.staticfiles import StaticFiles
-from sqlalchemy.exc import OperationalError, ProgrammingError
+from sqlalchemy.exc import DataError, DBAPIError, SQLAlchemyError
 
 from sematic_airflow_provider import __version__
 from sematic_airflow_provider.db.spool import drain
@@ -29,7 +29,7 @@ STATIC = Path(__file__).parent / "static"
 API = "/api/v1"
 
 
-def create_app() -> FastAPI:
+def create_app(static: Path = STATIC) -> FastAPI:
     """The API under ``/api/v1``, and the Lineage UI's files under ``/static``."""
     app = FastAPI(
         title="Sematic lineage",
@@ -48,12 +48,13 @@ def create_app() -> FastAPI:
 
     app.add_exception_handler(NodeNotFoundError, _not_found)
     app.add_exception_handler(EventRejectedError, _rejected)
-    app.add_exception_handler(OperationalError, _database_failed)
-    app.add_exception_handler(ProgrammingError, _database_failed)
-    if STATIC.is_dir():
-        app.mount("/static", StaticFiles(directory=STATIC), name="static")
+    app.add_exception_handler(DataError, _unfit)
+    app.add_exception_handler(DBAPIError, _database_failed)
+    if static.is_dir():
+        app.mount("/static", StaticFiles(directory=static), name="static")
     else:
-        log.warning("the Lineage UI is not built: %s is missing. Install the wheel, or run: make ui", STATIC)
+        log.warning("the Lineage UI is not built: %s is missing. Install the wheel, or run: make ui", static)
+        app.add_api_route("/static/{path:path}", _not_built, include_in_schema=False)
     return app
 
 
@@ -81,9 +82,13 @@ async def _keep_draining() -> None:
             drained = await run_in_threadpool(drain, settings.store)
             if drained.delivered or drained.rejected:
                 log.info("lineage events that waited in the store: %s", drained)
-        except (SematicError, OperationalError, ProgrammingError) as error:
+        except (SematicError, SQLAlchemyError, OSError, ValueError) as error:
             log.warning("lineage events that wait in the store cannot be fetched now: %s", _first_line(error))
         await asyncio.sleep(interval or 10)
+
+
+def _not_built() -> JSONResponse:
+    return JSONResponse({"detail": "the Lineage UI is not built: install the wheel, or run: make ui"}, status_code=404)
 
 
 async def _not_found(request: Request, error: Exception) -> JSONResponse:
@@ -94,12 +99,19 @@ async def _rejected(request: Request, error: Exception) -> JSONResponse:
     return JSONResponse({"detail": str(error)}, status_code=422)
 
 
+async def _unfit(request: Request, error: Exception) -> JSONResponse:
+    log.warning("lineage tables: %s", _first_line(error))
+    return JSONResponse({"detail": "the database cannot hold a value of this"}, status_code=422)
+
+
 async def _database_failed(request: Request, error: Exception) -> JSONResponse:
     text = _first_line(error)
     log.error("lineage tables: %s", text)
-    missing = any(sign in text.lower() for sign in ("no such table", "does not exist", "doesn't exist"))
+    missing = any(
+        sign in text.lower() for sign in ("no such table", "no such column", "does not exist", "doesn't exist")
+    )
     hint = (
-        "the lineage tables are missing: run airflow db migrate"
+        "the lineage tables are missing or of another version: run airflow db migrate"
         if missing
         else "the database does not answer, try again"
     )

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sematic_airflow_provider.errors import EventRejectedError
-from sematic_airflow_provider.lineage.events import MAX_DEPTH, parse_event, parse_time
-from sematic_airflow_provider.lineage.fold import fold
+from sematic_airflow_provider.lineage.events import MAX_DEPTH, json_of_text, parse_event, parse_time
+from sematic_airflow_provider.lineage.fold import fold, settled_state
 from tests.events import dataset, ref, task_event
 
 RAW, TABLE = ref("flow.raw.return_value"), ref("flow.join.return_value")
@@ -167,7 +167,125 @@ def test_job_and_dataset_events_are_told_apart() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["2026-01-01T00:00:00Z", "2026-01-01T00:00:00", "2026-01-01T01:00:00.000000000+01:00", "2026-01-01T00:00:00.0Z"],
+    [
+        "2026-01-01T00:00:00Z",
+        "2026-01-01T00:00:00",
+        "2026-01-01T01:00:00.000000000+01:00",
+        "2026-01-01T00:00:00.0Z",
+        "2025-12-31T20:00:00-0400",
+    ],
 )
 def test_times_in_all_their_forms_are_utc(text: str) -> None:
     assert parse_time(text, "t").isoformat() == "2026-01-01T00:00:00+00:00"
+
+
+_ENTRIES = st.fixed_dictionaries(
+    {"namespace": st.just("n"), "name": st.sampled_from(["flow.raw.return_value", "table"])},
+    optional={
+        "facets": st.sampled_from(
+            [
+                None,
+                {"version": {"datasetVersion": "v1"}},
+                {"version": {"datasetVersion": "v2"}, "schema": {"fields": []}},
+                {"version": {"datasetVersion": "***"}, "sematic_artifact": {"digest": "***"}},
+                {**dataset(RAW)["facets"]},
+                {"sematic_artifact": dataset(RAW)["facets"]["sematic_artifact"], "schema": None},
+            ]
+        )
+    },
+)
+_ANY_EVENT = st.builds(
+    lambda kind, second, inputs, outputs, facet: (
+        task_event(kind, "join", second=second, facets={"sematic_metrics": facet})
+        | {"inputs": inputs, "outputs": outputs}
+    ),
+    st.sampled_from(["START", "RUNNING", "COMPLETE", "FAIL", "ABORT", "OTHER"]),
+    st.integers(0, 2),  # few moments, so that many are equal
+    st.lists(_ENTRIES, max_size=3),
+    st.lists(_ENTRIES, max_size=3),
+    st.sampled_from([None, {}, {"metrics": {"a": 1}}, {"metrics": {"b": 2}}]),
+)
+
+
+@given(st.lists(_ANY_EVENT, min_size=1, max_size=6), st.randoms())
+def test_any_events_at_all_fold_the_same_in_any_order(events: list[dict[str, Any]], random: Any) -> None:
+    shuffled = [*events, *random.choices(events, k=3)]
+    random.shuffle(shuffled)
+    assert fold(map(parse_event, shuffled)) == fold(map(parse_event, events))
+
+
+def test_an_artifact_that_another_event_names_without_its_facet_is_one() -> None:
+    plain = {"namespace": "default", "name": RAW.name, "facets": {"version": {"datasetVersion": RAW.digest}}}
+    bare = {"namespace": "default", "name": RAW.name}
+    events = [EVENTS[2], *(EVENTS[0] | {"inputs": [entry]} for entry in (plain, bare))]
+    reads = [data for data in fold(map(parse_event, events)).data if data.direction == "read"]
+    assert [(data.ref.digest if data.ref else None, data.label) for data in reads] == [(RAW.digest, "raw")]
+    assert reads[0].seen_at == parse_event(EVENTS[0]).time
+
+
+def test_a_dataset_is_known_by_its_version_where_it_has_one() -> None:
+    entries = [{"namespace": "n", "name": "t", "facets": {"version": {"datasetVersion": v}}} for v in ("1", "2")]
+    data = fold([parse_event(EVENTS[0] | {"inputs": entries})]).data
+    assert ({d.version for d in data}, len({d.node_id for d in data})) == ({"1", "2"}, 2)
+
+
+def test_equal_values_of_two_tasks_are_read_by_their_own_arguments() -> None:
+    left, right = ref("flow.a.return_value", "same"), ref("flow.b.return_value", "same")
+    record = fold([parse_event(task_event("COMPLETE", "join", reads={"left": left, "right": right}))])
+    assert {(data.name, data.label) for data in record.data} == {(left.name, "left"), (right.name, "right")}
+
+
+def test_a_task_that_was_ended_from_outside_is_known_by_its_jobs() -> None:
+    """The scheduler or a person ended it before it started: the event has no ``airflow`` facet."""
+    event = task_event("FAIL", "group.join")
+    facets = {
+        "parent": {"job": {"name": "flow"}, "run": {"runId": "no-uuid"}},
+        "processing_engine": {"name": "Airflow"},
+    }
+    event["run"]["facets"] = facets
+    record = fold([parse_event(event)])
+    assert (record.dag_id, record.task_id, record.parent_run_id, record.state) == ("flow", "group.join", None, "failed")
+    event["run"]["facets"] = {"parent": facets["parent"], "processing_engine": {"name": "spark"}}
+    assert fold([parse_event(event)]).dag_id is None
+
+
+@pytest.mark.parametrize(
+    "change", [{"size": 2**63}, {"size": -1}, {"codec": "x\0"}, {"digest": "0"}, {"type": 5}, {"size": True}]
+)
+def test_an_artifact_that_cannot_be_is_a_data_set(change: dict[str, Any]) -> None:
+    event = task_event("COMPLETE", "join", reads={"raw": RAW})
+    event["inputs"][0]["facets"]["sematic_artifact"].update(change)
+    assert fold([parse_event(event)]).data[0].ref is None
+
+
+@pytest.mark.parametrize(
+    ("state", "told", "settled"),
+    [
+        ("running", None, "running"),
+        ("running", "failed", "failed"),
+        ("running", "success", "unknown"),
+        ("running", "upstream_failed", "unknown"),
+        ("running", "skipped", "skipped"),
+        ("success", "skipped", "skipped"),
+        ("success", "failed", "success"),
+        ("failed", "success", "failed"),
+    ],
+)
+def test_the_end_of_the_dag_run_settles_what_the_task_could_not_tell(
+    state: str, told: str | None, settled: str
+) -> None:
+    assert settled_state(state, told) == settled
+
+
+@pytest.mark.parametrize("text", ["1" * 5000, "{", "", "[" * 100_000, b"\xff\xfe"])
+def test_what_is_no_json_is_refused(text: str | bytes) -> None:
+    with pytest.raises(EventRejectedError, match="no JSON"):
+        json_of_text(text)
+
+
+def test_a_nul_character_in_a_name_is_refused_and_elsewhere_kept() -> None:
+    event = task_event("START", "join", facets={"errorMessage": {"message": "\0"}})
+    assert "\\u0000" in parse_event(event).text
+    event["job"]["name"] = "flow.\0"
+    with pytest.raises(EventRejectedError, match="NUL"):
+        parse_event(event)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import zlib
 from typing import Any
 
@@ -12,7 +11,7 @@ from fastapi.concurrency import run_in_threadpool
 
 from sematic_airflow_provider.db.event_store import ingest
 from sematic_airflow_provider.errors import EventRejectedError
-from sematic_airflow_provider.lineage.events import MAX_BYTES, Event, parse_event
+from sematic_airflow_provider.lineage.events import MAX_BYTES, Event, json_of_text, parse_event
 from sematic_airflow_provider.server.access import PosterDep, check_may_post
 from sematic_airflow_provider.server.schemas import AcceptedAnswer, BatchAnswer
 
@@ -74,10 +73,7 @@ async def _body(request: Request, limit: int) -> Any:
             raise HTTPException(413, f"the body has more than {limit} bytes")
     if "gzip" in request.headers.get("content-encoding", ""):
         data = await run_in_threadpool(_unzipped, bytes(data), limit)
-    try:
-        return json.loads(bytes(data))
-    except (ValueError, RecursionError) as error:
-        raise HTTPException(422, f"the body is no JSON: {error}") from error
+    return json_of_text(bytes(data))
 
 
 def _unzipped(data: bytes, limit: int) -> bytearray:
