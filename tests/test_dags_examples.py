@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from sematic_airflow_provider.worker.setup_checks import XCOM_BACKEND
 from tests.airflow_home import ROOT, run_airflow
 
 EXAMPLES = ("mixed_with_plain_tasks", "many_at_once")
@@ -209,3 +210,16 @@ def test_the_plugin_and_the_provider_are_known_to_airflow(home: Home) -> None:
     options = home.run("config", "list", "--section", "sematic", "--include-descriptions")
     assert "lineage_api_key" in options
     assert "inline_limit" in options
+
+
+def test_a_missing_xcom_backend_is_named_when_the_first_step_starts(home: Home) -> None:
+    environment = {**home.environment, "AIRFLOW__CORE__XCOM_BACKEND": "airflow.sdk.execution_time.xcom.BaseXCom"}
+    done = run_airflow("dags", "test", "many_at_once", check=False, **environment)
+    assert f"set [core] xcom_backend = {XCOM_BACKEND}" in done.stdout + done.stderr
+    assert "up_for_retry" not in done.stdout + done.stderr
+
+
+def test_a_missing_transport_is_said_in_the_tasks_log_and_the_step_runs(home: Home) -> None:
+    environment = {**home.environment, "AIRFLOW__OPENLINEAGE__TRANSPORT": '{"type": "console"}'}
+    done = run_airflow("dags", "test", "many_at_once", **environment)
+    assert "Lineage of this step is not recorded: set [openlineage] transport" in done.stdout + done.stderr
