@@ -107,14 +107,12 @@ async def _unfit(request: Request, error: Exception) -> JSONResponse:
 async def _database_failed(request: Request, error: Exception) -> JSONResponse:
     text = _first_line(error)
     log.error("lineage tables: %s", text)
-    missing = any(
-        sign in text.lower() for sign in ("no such table", "no such column", "does not exist", "doesn't exist")
-    )
-    hint = (
-        "the lineage tables are missing or of another version: run airflow db migrate"
-        if missing
-        else "the database does not answer, try again"
-    )
+    if "column" in text.lower():
+        hint = "the lineage tables are of another version: run airflow db migrate"
+    elif any(sign in text.lower() for sign in ("no such table", "does not exist", "doesn't exist")):
+        hint = "the lineage tables are missing: run airflow db migrate"
+    else:
+        hint = "the database does not answer, try again"
     return JSONResponse({"detail": hint}, status_code=503)
 
 
