@@ -11,6 +11,7 @@ from typing import BinaryIO, cast
 
 from sematic_airflow_provider.artifacts.digest import Digest, parse_digest, short
 from sematic_airflow_provider.artifacts.store import HashingWriter, Stored, Writer, blob_path, check_path, read_hashed
+from sematic_airflow_provider.artifacts.write_behind import WriteBehind
 from sematic_airflow_provider.errors import ArtifactCorruptedError, ArtifactNotFoundError, StoreError
 
 
@@ -39,7 +40,7 @@ class LocalStore:
             temporary = Path(name)
             try:
                 with os.fdopen(descriptor, "wb") as file:
-                    hashing = HashingWriter(file)
+                    hashing = HashingWriter(cast("BinaryIO", WriteBehind(file)))
                     write(cast("BinaryIO", hashing))
                     target = self._root / blob_path(hashing.digest)
                     if self._refreshed(target, hashing.size):

@@ -51,6 +51,12 @@ class StoreContract(ABC):
         stored = store.put(writing(*[part] * 20))
         assert store.get(stored.digest) == part * 20
 
+    def test_a_very_large_piece_comes_back_whole(self, store: Store) -> None:
+        part = bytes(range(256)) * (1 << 18) + b"rest"
+        stored = store.put(writing(b"head", part, b"tail"))
+        assert stored.digest == digest_bytes(b"head" + part + b"tail")
+        assert store.get(stored.digest) == b"head" + part + b"tail"
+
     def test_a_blob_that_is_not_there_is_not_found(self, store: Store) -> None:
         absent = digest_bytes(b"absent")
         assert not store.has(absent)

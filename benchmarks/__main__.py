@@ -1,0 +1,20 @@
+"""``python -m benchmarks NAME``."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+
+NAMES = ("artifacts",)
+
+
+def main() -> int:
+    """Run the benchmark that the command line names."""
+    if len(sys.argv) != 2 or sys.argv[1] not in NAMES:
+        print(f"usage: python -m benchmarks NAME, where NAME is one of: {', '.join(NAMES)}", file=sys.stderr)
+        return 2
+    return int(import_module(f"benchmarks.{sys.argv[1]}").main())
+
+
+if __name__ == "__main__":
+    sys.exit(main())
