@@ -33,7 +33,7 @@ def load_settings() -> Settings:
     Raises:
         ConfigurationError: an option has a value that it cannot have.
     """
-    from airflow.sdk.configuration import conf
+    from airflow.providers.common.compat.sdk import conf
 
     def text(option: str) -> str:
         return str(conf.get(SECTION, option, fallback="") or "").strip()
@@ -77,6 +77,6 @@ def default_store() -> str:
 
 
 def _api_base_url() -> str:
-    from airflow.sdk.configuration import conf
+    from airflow.providers.common.compat.sdk import conf
 
     return str(conf.get("api", "base_url", fallback="") or "")

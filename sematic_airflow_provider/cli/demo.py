@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import argparse
 import signal
+import subprocess
 import sys
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
@@ -15,6 +18,7 @@ from urllib.parse import quote
 from sematic_airflow_provider.cli.processes import LocalAirflow, ProcessEndedError, free_port
 
 DAG = "flight_delays"
+FOLLOWER = "flight_delays_inference"  # starts by itself when the first one has approved a model
 _STEPS = {
     "ingest_flights", "ingest_weather", "ingest_planes", "ingest_airports", "featurise", "month_to_test", "split", "train", "evaluate", "approve", "predict",
 }  # fmt: skip
@@ -24,7 +28,8 @@ _RAW = {"ingest_flights", "ingest_weather", "ingest_planes", "ingest_airports"}
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the demo; the exit status."""
     options = _parser().parse_args(arguments)
-    signal.signal(signal.SIGTERM, _interrupt)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupt)
     started = time.monotonic()
 
     def say(text: str) -> None:
@@ -42,12 +47,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print(flush=True)
         say("stopping")
-        return 0
-    except (ProcessEndedError, TimeoutError, RuntimeError) as error:
-        print(f"\n{error}\nLogs: {airflow.home}/logs", file=sys.stderr)
+        return 130 if options.check else 0  # a check that was interrupted has shown nothing
+    except (OSError, RuntimeError, subprocess.SubprocessError) as error:
+        print(f"\n{_explain(error, airflow)}\nLogs: {airflow.home}/logs", file=sys.stderr)
         return 1
     finally:
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN)  # an impatient second Ctrl-C must not leave processes behind
         airflow.stop()
+
+
+def _explain(error: Exception, airflow: LocalAirflow) -> str:
+    """What went wrong; where it was a request that failed because a process has ended, that."""
+    try:
+        airflow.check_alive()
+    except ProcessEndedError as ended:
+        return str(ended)
+    if isinstance(error, urllib.error.HTTPError):
+        return f"{error.url} answered {error.code}: {error.read(2000).decode(errors='replace')}"
+    return str(error)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -80,8 +98,12 @@ def _run(airflow: LocalAirflow, say: Any, *, check: bool) -> int:
     airflow.start()
     airflow.wait_until_healthy()
     say(f"Airflow answers at {airflow.url}")
-    airflow.wait_for_dag(DAG)
-    run_id = airflow.trigger(DAG)
+    for dag in (DAG, FOLLOWER):
+        airflow.wait_for_dag(dag)
+        for run_id in airflow.end_active_runs(dag):
+            say(f"set to failed, as it was interrupted: {dag} {run_id}")
+    airflow.unpause(FOLLOWER)
+    run_id = airflow.first_run(DAG)
     say(f"running {DAG}: {run_id}")
     state = ""
     for task, state in airflow.follow(DAG, run_id):
@@ -111,16 +133,16 @@ def _run(airflow: LocalAirflow, say: Any, *, check: bool) -> int:
 def find_problems(airflow: LocalAirflow, run_id: str, timeout: float = 30) -> list[str]:
     """What is missing of the lineage of a run of the example, and of the UI; empty when nothing is. Waits for the last events to arrive."""
     deadline = time.monotonic() + timeout
+    path = f"/sematic/api/v1/dags/{DAG}/runs/{quote(run_id, safe='')}/graph"
     while True:
-        graph = airflow.get(f"/sematic/api/v1/dags/{DAG}/runs/{quote(run_id, safe='')}/graph")
-        problems = _problems(graph)
+        try:
+            problems = _problems(airflow.get(path))
+        except urllib.error.HTTPError as error:
+            problems = [f"{path} answered {error.code}: {error.read(500).decode(errors='replace')}"]
         if not problems or time.monotonic() > deadline:
             break
         time.sleep(1)
     page = f"{airflow.url}/sematic/static/main.js"
-    import urllib.error
-    import urllib.request
-
     try:
         with urllib.request.urlopen(page, timeout=10):  # noqa: S310 - our own http URL
             pass

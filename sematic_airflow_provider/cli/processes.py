@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import fcntl
 import json
 import os
 import secrets
@@ -29,17 +31,29 @@ class ProcessEndedError(RuntimeError):
     """A process of this Airflow ended by itself; the message has the end of its log."""
 
 
+class HomeInUseError(RuntimeError):
+    """Another Airflow, or what is left of one, runs on this AIRFLOW_HOME."""
+
+
 def free_port(wanted: int) -> int:
     """This port of the loopback interface or, where it is taken, a later one."""
     for port in range(wanted, wanted + 100):
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((HOST, port))
-            except OSError:
-                continue
+        if _is_free(port):
             return port
     raise RuntimeError(f"no free port from {wanted} to {wanted + 99}")
+
+
+def _is_free(port: int) -> bool:
+    """Free in IPv4 and in IPv6: browsers try both for ``localhost``, and would find another program's page there."""
+    for family, host in ((socket.AF_INET, HOST), (socket.AF_INET6, "::1")):
+        try:
+            with socket.socket(family) as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                probe.bind((host, port))
+        except OSError as error:
+            if family == socket.AF_INET or error.errno == errno.EADDRINUSE:  # a machine without IPv6 is fine
+                return False
+    return True
 
 
 @dataclass
@@ -53,6 +67,7 @@ class LocalAirflow:
     extra: Mapping[str, str] = field(default_factory=dict)
     user: str = "admin"
     _running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    _lock: int | None = None
 
     def __post_init__(self) -> None:
         self.home = self.home.absolute()
@@ -144,7 +159,12 @@ class LocalAirflow:
         self.command("db", "migrate")
 
     def start(self, *components: str) -> None:
-        """Start these components, all by default, each in a process group of its own."""
+        """Start these components, all by default, each in a process group of its own.
+
+        Raises:
+            HomeInUseError: another process has started components on this home, and some still run.
+        """
+        lock = self._take_home()
         for component in components or COMPONENTS:
             with (self.home / "logs" / f"{component}.log").open("ab") as log:
                 self._running[component] = subprocess.Popen(  # noqa: S603 - this interpreter and Airflow
@@ -155,7 +175,10 @@ class LocalAirflow:
                     stdout=log,
                     stderr=subprocess.STDOUT,
                     start_new_session=True,
+                    pass_fds=(lock,),  # the home stays taken for as long as one of them lives, even when we are killed
                 )
+        groups = " ".join(f"-{process.pid}" for process in self._running.values())
+        os.pwrite(lock, f"{groups:<200}".encode(), 0)
 
     def stop(self, *components: str) -> None:
         """Stop these components, all by default, with everything that they started."""
@@ -170,6 +193,24 @@ class LocalAirflow:
                 process.wait(max(0.1, deadline - time.monotonic()))
             _signal_group(process, signal.SIGKILL)
             process.wait()
+        if not self._running and self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    def _take_home(self) -> int:
+        if self._lock is None:
+            lock = os.open(self.home / "running.lock", os.O_RDWR | os.O_CREAT, 0o600)
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                groups = os.pread(lock, 200, 0).decode().strip()
+                os.close(lock)
+                raise HomeInUseError(
+                    f"an Airflow already runs on {self.home}. Stop it with Ctrl-C where it was started, or, when that is gone: "
+                    f"kill -TERM -- {groups or '(its processes)'}"
+                ) from None
+            self._lock = lock
+        return self._lock
 
     def check_alive(self) -> None:
         """Make sure that what was started still runs.
@@ -229,11 +270,40 @@ class LocalAirflow:
                 self.get(f"/api/v2/dags/{dag_id}")
                 return
 
-    def trigger(self, dag_id: str, conf: Mapping[str, Any] | None = None) -> str:
-        """Unpause a Dag and start a run of it; the run's id."""
+    def unpause(self, dag_id: str) -> None:
+        """Let the scheduler run a Dag."""
         self.patch(f"/api/v2/dags/{dag_id}", {"is_paused": False})
-        run = self.post(f"/api/v2/dags/{dag_id}/dagRuns", {"logical_date": None, "conf": dict(conf or {})})
+
+    def trigger(self, dag_id: str, run_after: str | None = None) -> str:
+        """Unpause a Dag and start a run of it, as of now or of another time; the run's id."""
+        self.unpause(dag_id)
+        run = self.post(f"/api/v2/dags/{dag_id}/dagRuns", {"logical_date": None, "run_after": run_after})
         return str(run["dag_run_id"])
+
+    def first_run(self, dag_id: str, timeout: float = 20) -> str:
+        """A run to follow: the one that the schedule starts as soon as a Dag is unpaused, else one that we trigger; its id.
+
+        A triggered run beside the scheduled one would wait for it, where a Dag allows one run at a time.
+        """
+        if self.get(f"/api/v2/dags/{dag_id}")["is_paused"]:
+            self.unpause(dag_id)
+            with contextlib.suppress(TimeoutError):
+                for _ in self._until(timeout, lambda: f"the schedule of {dag_id} starts no run"):
+                    if active := self.active_runs(dag_id):
+                        return active[0]
+        return self.trigger(dag_id)
+
+    def active_runs(self, dag_id: str) -> list[str]:
+        """Ids of the runs that have not ended, the oldest first."""
+        path = f"/api/v2/dags/{dag_id}/dagRuns?state=queued&state=running&order_by=run_after"
+        return [str(run["dag_run_id"]) for run in self.get(path)["dag_runs"]]
+
+    def end_active_runs(self, dag_id: str) -> list[str]:
+        """Set the runs that have not ended to failed, such as those that were interrupted when Airflow was stopped; their ids."""
+        found = self.active_runs(dag_id)
+        for run_id in found:
+            self.patch(f"/api/v2/dags/{dag_id}/dagRuns/{run_id}", {"state": "failed"})
+        return found
 
     def task_states(self, dag_id: str, run_id: str) -> dict[str, str]:
         """State of each task instance of a run; mapped ones as ``task[index]``."""

@@ -75,7 +75,7 @@ class SematicOperator(DecoratedOperator, PythonOperator):
         Raises:
             AirflowFailException: running it again cannot help (a gate said no, a value no codec knows, corrupted input).
         """
-        from airflow.sdk.exceptions import AirflowFailException
+        from airflow.providers.common.compat.sdk import AirflowFailException
 
         try:
             return self._execute_step(context)

@@ -33,7 +33,8 @@ def run_offline() -> None:
 
 def run_online() -> None:
     """Run on Airflow's engine."""
-    with settings.get_engine().connect() as connection:
+    engine = settings.get_engine() if hasattr(settings, "get_engine") else settings.engine  # Airflow before 3.2
+    with engine.connect() as connection:
         context.configure(
             connection=connection,
             transaction_per_migration=True,
