@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
-import io
 import sys
-import tempfile
+import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from typing import Any, BinaryIO, cast
+from typing import Any
 
-from sematic_airflow_provider.artifacts.digest import Digest, parse_digest, short
-from sematic_airflow_provider.artifacts.store import HashingWriter, Stored, Writer, blob_path, check_path
+from sematic_airflow_provider.artifacts.content import BLOCK, Content, copy_hashed, digest_of, of_bytes, read_all
+from sematic_airflow_provider.artifacts.digest import Digest, digest_bytes, parse_digest, short
+from sematic_airflow_provider.artifacts.store import (
+    REFRESH_SECONDS,
+    BlobStat,
+    Stored,
+    blob_path,
+    check_path,
+    check_unchanged,
+    memory,
+)
 from sematic_airflow_provider.errors import ArtifactCorruptedError, ArtifactNotFoundError, MissingExtraError, StoreError
 
-_IN_MEMORY_BYTES = 8 << 20
+_MODIFIED = ("LastModified", "last_modified", "mtime", "updated", "modified", "timeModified", "created")
 _EXTRAS = {"s3": "s3", "s3a": "s3"}
 _OBJECT_STORES = frozenset({"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "adl", "oci", "oss", "memory"})
 
@@ -39,55 +48,86 @@ class FsspecStore:
         self._root = str(self._root).rstrip("/")
         self._puts_whole = protocol in _OBJECT_STORES
 
-    def put(self, write: Writer) -> Stored:
-        """See Store. What does not fit into memory is staged in a temporary file: its name is known only when all is hashed."""
-        with (
-            self._explained("cannot be written", missing_is_failure=True),
-            tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY_BYTES) as staged,
-        ):
-            hashing = HashingWriter(cast("BinaryIO", staged))
-            write(cast("BinaryIO", hashing))
-            target = self._path(blob_path(hashing.digest))
-            if self._refreshed(target, hashing.size):
-                return Stored(hashing.digest, hashing.size, new=False)
-            staged.seek(0)
-            self._publish(cast("BinaryIO", staged), target)
-        return Stored(hashing.digest, hashing.size, new=True)
+    def put(self, content: Content) -> Stored:
+        """See Store."""
+        with self._explained("cannot be written", missing_is_failure=True):
+            digest = digest_of(content)
+            target = self._path(blob_path(digest))
+            if self._refreshed(target, content.size):
+                return Stored(digest, content.size, new=False)
+            self._publish(content, target, digest)
+        return Stored(digest, content.size, new=True)
+
+    def put_all(self, contents: Sequence[Content]) -> list[Stored]:
+        """See Store. One after another: not every file system that fsspec knows is safe with threads."""
+        return [self.put(content) for content in contents]
 
     def get(self, digest: Digest) -> memoryview:
         """See Store."""
+        found = self.stat(digest)
+        if found is None:
+            raise ArtifactNotFoundError(digest, self.url)
+        data = memory(found.size)
+        self.read_into(digest, data)
+        return data
+
+    def read_into(self, digest: Digest, target: memoryview) -> None:
+        """See Store."""
         path = self._path(blob_path(parse_digest(digest)))
+        hashed, end = hashlib.sha256(), 0
         try:
-            with self._explained(f"cannot be read (artifact {short(digest)})"):
-                data = self._fs.cat_file(path)
+            with self._explained(f"cannot be read (artifact {short(digest)})"), self._fs.open(path, "rb") as file:
+                while block := file.read(BLOCK):
+                    hashed.update(block)
+                    room = target[end : end + len(block)]
+                    room[:] = block[: room.nbytes]
+                    end += len(block)
         except FileNotFoundError:
             raise ArtifactNotFoundError(digest, self.url) from None
-        actual = hashlib.sha256(data).hexdigest()
-        if actual != digest:
-            raise ArtifactCorruptedError(digest, actual, f"{self.url}/{blob_path(digest)}")
-        return memoryview(data)
+        if hashed.hexdigest() != digest or end != target.nbytes:
+            raise ArtifactCorruptedError(digest, hashed.hexdigest(), f"{self.url}/{blob_path(digest)}")
 
-    def has(self, digest: Digest) -> bool:
+    def stat(self, digest: Digest) -> BlobStat | None:
         """See Store."""
-        with self._explained("cannot be read"):
-            return bool(self._fs.isfile(self._path(blob_path(parse_digest(digest)))))
+        path = self._path(blob_path(parse_digest(digest)))
+        try:
+            with self._explained("cannot be read"):
+                self._fs.invalidate_cache(path.rsplit("/", 1)[0])
+                return _stat_of(self._fs.info(path))
+        except FileNotFoundError:
+            return None
 
-    def digests(self) -> Iterator[Digest]:
+    def blobs(self) -> Iterator[tuple[Digest, BlobStat]]:
         """See Store."""
         try:
             with self._explained("cannot be listed"):
-                names = sorted(self._fs.find(self._path("blobs")))
+                self._fs.invalidate_cache()
+                found = self._fs.find(self._path("blobs"), detail=True)
         except FileNotFoundError:
             return
-        for name in names:
+        for name in sorted(found):
             with suppress(ValueError):
-                yield parse_digest(str(name).rsplit("/", 1)[-1])
+                yield parse_digest(str(name).rsplit("/", 1)[-1]), _stat_of(found[name])
+
+    def delete(self, digest: Digest) -> None:
+        """See Store."""
+        with suppress(FileNotFoundError), self._explained("cannot be written"):
+            self._fs.rm_file(self._path(blob_path(parse_digest(digest))))
+
+    def now(self) -> float:
+        """See Store."""
+        probe = f"tmp/clock-{uuid.uuid4().hex}"
+        self.write_document(probe, b"")
+        try:
+            return _stat_of(self._fs.info(self._path(probe))).modified
+        finally:
+            self.delete_document(probe)
 
     def write_document(self, path: str, data: bytes) -> None:
         """See Store."""
         target = self._path(check_path(path))
         with self._explained("cannot be written", missing_is_failure=True):
-            self._publish(io.BytesIO(data), target)
+            self._publish(of_bytes(data), target, None)
 
     def read_document(self, path: str) -> bytes | None:
         """See Store."""
@@ -128,41 +168,48 @@ class FsspecStore:
 
     def _refreshed(self, target: str, size: int) -> bool:
         try:
-            found = self._fs.info(target)
+            self._fs.invalidate_cache(target.rsplit("/", 1)[0])
+            found = _stat_of(self._fs.info(target))
         except FileNotFoundError:
             return False
-        if found.get("size") != size:
+        if found.size != size:
             return False
-        with suppress(NotImplementedError, OSError):  # not every store can: ages are then those of the first write
-            self._fs.touch(target, truncate=False)
+        if time.time() - found.modified > REFRESH_SECONDS:
+            self._touch(target)
         return True
 
-    def _publish(self, content: BinaryIO, target: str) -> None:
+    def _touch(self, target: str) -> None:
+        """Renew a blob's time. A place that can do neither keeps the first write's: its collector must be given a long grace."""
+        try:
+            self._fs.touch(target, truncate=False)
+        except (NotImplementedError, OSError, TypeError, ValueError):
+            with suppress(NotImplementedError, OSError):
+                self._fs.cp_file(target, target)
+
+    def _publish(self, content: Content, target: str, digest: Digest | None) -> None:
         self._make_parent(target)
         if self._puts_whole:
-            self._upload(content, target)
+            self._upload(content, target, digest)
             return
         temporary = self._path(f"tmp/put-{uuid.uuid4().hex}")
         self._make_parent(temporary)
         try:
-            self._upload(content, temporary)
+            self._upload(content, temporary, digest)
             self._fs.mv(temporary, target)
         except BaseException:
             with suppress(OSError):
                 self._fs.rm_file(temporary)
             raise
 
-    def _upload(self, content: BinaryIO, target: str) -> None:
-        first = content.read(_IN_MEMORY_BYTES)
-        if len(first) < _IN_MEMORY_BYTES:
-            self._fs.pipe_file(target, first)
+    def _upload(self, content: Content, target: str, digest: Digest | None) -> None:
+        if content.size <= BLOCK:
+            data = read_all(content)
+            check_unchanged(digest, digest_bytes(data), self.url)
+            self._fs.pipe_file(target, data)
             return
         file = self._fs.open(target, "wb")
         try:
-            block = first
-            while block:
-                file.write(block)
-                block = content.read(_IN_MEMORY_BYTES)
+            check_unchanged(digest, copy_hashed(content, file), self.url)
         except BaseException:
             if hasattr(file, "discard"):  # closing would make the part that was sent an object
                 file.discard()
@@ -185,3 +232,13 @@ def _failures() -> tuple[type[Exception], ...]:
     """What a failing place raises. botocore's errors (no credentials, no such endpoint) are no OSErrors."""
     botocore = sys.modules.get("botocore.exceptions")
     return (OSError, botocore.BotoCoreError) if botocore is not None else (OSError,)
+
+
+def _stat_of(info: Mapping[str, Any]) -> BlobStat:
+    """Each file system has its own name for the time of the last change; one that tells none counts as just written."""
+    moment = next((info[key] for key in _MODIFIED if info.get(key) is not None), time.time())
+    if isinstance(moment, str):
+        moment = dt.datetime.fromisoformat(moment.replace("Z", "+00:00"))
+    if isinstance(moment, dt.datetime):
+        moment = (moment if moment.tzinfo else moment.replace(tzinfo=dt.timezone.utc)).timestamp()
+    return BlobStat(int(info.get("size") or 0), float(moment))

@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+import mmap
 import os
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import IO, BinaryIO, cast
 
+from sematic_airflow_provider.artifacts.content import BLOCK, Content, copy_hashed, digest_of
 from sematic_airflow_provider.artifacts.digest import Digest, parse_digest, short
-from sematic_airflow_provider.artifacts.store import HashingWriter, Stored, Writer, blob_path, check_path, read_hashed
+from sematic_airflow_provider.artifacts.store import (
+    REFRESH_SECONDS,
+    BlobStat,
+    Stored,
+    blob_path,
+    check_path,
+    check_unchanged,
+    digest_mapped,
+    memory,
+    read_hashed,
+)
 from sematic_airflow_provider.artifacts.write_behind import WriteBehind
 from sematic_airflow_provider.errors import ArtifactCorruptedError, ArtifactNotFoundError, StoreError
 
@@ -31,52 +44,87 @@ class LocalStore:
                 self.url,
             )
 
-    def put(self, write: Writer) -> Stored:
+    def put(self, content: Content) -> Stored:
         """See Store: temporary file, fsync, rename, fsync of the folder."""
+        return self.put_all([content])[0]
+
+    def put_all(self, contents: Sequence[Content]) -> list[Stored]:
+        """See Store. All are written before the first is synced, and each folder is synced once."""
+        done: list[Stored] = []
+        written: dict[Path, Path] = {}
         with self._explained("cannot be written", missing_is_failure=True):
-            staging = self._root / "tmp"
-            staging.mkdir(exist_ok=True)
-            descriptor, name = tempfile.mkstemp(dir=staging, prefix="put-")
-            temporary = Path(name)
             try:
-                with os.fdopen(descriptor, "wb") as file:
-                    hashing = HashingWriter(cast("BinaryIO", WriteBehind(file)))
-                    write(cast("BinaryIO", hashing))
-                    target = self._root / blob_path(hashing.digest)
-                    if self._refreshed(target, hashing.size):
-                        return Stored(hashing.digest, hashing.size, new=False)
-                    file.flush()
-                    os.fsync(file.fileno())
-                    os.fchmod(file.fileno(), 0o644)
-                self._publish(temporary, target)
-                return Stored(hashing.digest, hashing.size, new=True)
+                for content in contents:
+                    digest = digest_of(content)
+                    target = self._root / blob_path(digest)
+                    new = target not in written and not self._refreshed(target, content.size)
+                    if new:
+                        written[target] = self._staged(content, digest)
+                    done.append(Stored(digest, content.size, new))
+                self._publish_all(written)
             finally:
-                with suppress(FileNotFoundError):
-                    temporary.unlink()
+                for temporary in written.values():
+                    with suppress(FileNotFoundError):
+                        temporary.unlink()
+        return done
 
     def get(self, digest: Digest) -> memoryview:
+        """See Store. A large blob is mapped, not copied: its pages are the system's cache until they are written to.
+
+        Blobs are never changed in place, and one that is deleted stays as long as it is mapped.
+        """
+        with self._opened(digest) as file:
+            size = os.fstat(file.fileno()).st_size
+            if size >= BLOCK:
+                data = memoryview(
+                    mmap.mmap(file.fileno(), size, flags=mmap.MAP_PRIVATE, prot=mmap.PROT_READ | mmap.PROT_WRITE)
+                )
+                actual = digest_mapped(data)
+            else:
+                data = memory(size)
+                end, actual = read_hashed(cast("BinaryIO", file), data)
+                data = data[:end]
+        self._check(digest, actual)
+        return data
+
+    def read_into(self, digest: Digest, target: memoryview) -> None:
+        """See Store."""
+        with self._opened(digest) as file:
+            size = os.fstat(file.fileno()).st_size
+            end, actual = read_hashed(cast("BinaryIO", file), target)
+        if size != target.nbytes or end != target.nbytes:
+            actual = Digest(f"of {size} bytes, where {target.nbytes} were expected")
+        self._check(digest, actual)
+
+    def stat(self, digest: Digest) -> BlobStat | None:
         """See Store."""
         path = self._root / blob_path(parse_digest(digest))
         try:
-            with self._explained(f"cannot be read (artifact {short(digest)})"), path.open("rb", buffering=0) as file:
-                data, actual = read_hashed(cast("BinaryIO", file), os.fstat(file.fileno()).st_size)
+            with self._explained("cannot be read"):
+                found = path.stat()
         except FileNotFoundError:
-            raise ArtifactNotFoundError(digest, self.url) from None
-        if actual != digest:
-            raise ArtifactCorruptedError(digest, actual, str(path))
-        return data
+            return None
+        return BlobStat(found.st_size, found.st_mtime)
 
-    def has(self, digest: Digest) -> bool:
-        """See Store."""
-        path = self._root / blob_path(parse_digest(digest))
-        with self._explained("cannot be read"):
-            return path.is_file()
-
-    def digests(self) -> Iterator[Digest]:
+    def blobs(self) -> Iterator[tuple[Digest, BlobStat]]:
         """See Store."""
         for path in sorted((self._root / "blobs").glob("??/*")):
-            with suppress(ValueError):
-                yield parse_digest(path.name)
+            with suppress(ValueError, FileNotFoundError):
+                digest, found = parse_digest(path.name), path.stat()
+                yield digest, BlobStat(found.st_size, found.st_mtime)
+
+    def delete(self, digest: Digest) -> None:
+        """See Store."""
+        with self._explained("cannot be written"):
+            (self._root / blob_path(parse_digest(digest))).unlink(missing_ok=True)
+
+    def now(self) -> float:
+        """See Store: of the machine that holds the folder, which may be a file server."""
+        with (
+            self._explained("cannot be written", missing_is_failure=True),
+            tempfile.TemporaryFile(dir=self._staging()) as file,
+        ):
+            return os.fstat(file.fileno()).st_mtime
 
     def write_document(self, path: str, data: bytes) -> None:
         """See Store."""
@@ -87,8 +135,6 @@ class LocalStore:
             try:
                 with os.fdopen(descriptor, "wb") as file:
                     file.write(data)
-                    file.flush()
-                    os.fsync(file.fileno())
                     os.fchmod(file.fileno(), 0o644)
                 self._publish(Path(name), target)
             finally:
@@ -125,20 +171,47 @@ class LocalStore:
         self.delete_document(probe)
 
     def _refreshed(self, target: Path, size: int) -> bool:
-        """Whether the blob is there, whole; then its time is now."""
+        """Whether the blob is there, whole; then its time is recent."""
         try:
-            if target.stat().st_size != size:
+            found = target.stat()
+            if found.st_size != size:
                 return False  # cut short by something outside: replace it
-            with suppress(PermissionError):  # another user's file in a shared folder: there, but not ours to touch
-                os.utime(target)
+            if time.time() - found.st_mtime > REFRESH_SECONDS:
+                with suppress(PermissionError):  # another user's file in a shared folder: there, but not ours to touch
+                    os.utime(target)
         except FileNotFoundError:
             return False
         return True
 
+    def _staging(self) -> Path:
+        staging = self._root / "tmp"
+        staging.mkdir(exist_ok=True)
+        return staging
+
+    def _staged(self, content: Content, digest: Digest) -> Path:
+        """The content in a temporary file, on its way to the disk."""
+        descriptor, name = tempfile.mkstemp(dir=self._staging(), prefix="put-")
+        try:
+            with os.fdopen(descriptor, "wb", buffering=0) as file:
+                check_unchanged(digest, copy_hashed(content, cast("BinaryIO", WriteBehind(file))), self.url)
+                os.fchmod(file.fileno(), 0o644)
+        except BaseException:
+            os.unlink(name)
+            raise
+        return Path(name)
+
     def _publish(self, temporary: Path, target: Path) -> None:
-        self._make_folder(target.parent)
-        os.replace(temporary, target)
-        _sync_folder(target.parent)
+        self._publish_all({target: temporary})
+
+    def _publish_all(self, written: Mapping[Path, Path]) -> None:
+        """Sync each file, then give it its name, then sync the folders."""
+        for temporary in written.values():
+            _sync(temporary)
+        for target, temporary in written.items():
+            self._make_folder(target.parent)
+            os.replace(temporary, target)
+        for folder in {target.parent for target in written}:
+            _sync(folder)
 
     def _make_folder(self, folder: Path) -> None:
         """Make a folder below the root, so that it outlives a loss of power too. The root itself is never made again."""
@@ -146,7 +219,20 @@ class LocalStore:
             return
         self._make_folder(folder.parent)
         folder.mkdir(exist_ok=True)
-        _sync_folder(folder.parent)
+        _sync(folder.parent)
+
+    @contextmanager
+    def _opened(self, digest: Digest) -> Iterator[IO[bytes]]:
+        path = self._root / blob_path(parse_digest(digest))
+        try:
+            with self._explained(f"cannot be read (artifact {short(digest)})"), path.open("rb", buffering=0) as file:
+                yield file
+        except FileNotFoundError:
+            raise ArtifactNotFoundError(digest, self.url) from None
+
+    def _check(self, expected: Digest, actual: Digest) -> None:
+        if actual != expected:
+            raise ArtifactCorruptedError(expected, actual, str(self._root / blob_path(expected)))
 
     @contextmanager
     def _explained(self, what: str, *, missing_is_failure: bool = False) -> Iterator[None]:
@@ -161,8 +247,8 @@ class LocalStore:
             raise StoreError(f"the artifact store {self._root} {what}: {error.strerror or error}", self.url) from error
 
 
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:

@@ -11,6 +11,7 @@ from sematic_airflow_provider.errors import InvalidRefError
 
 FORMAT: Final = 1
 MARK: Final = "sematic"
+IN_CHUNKS: Final = "chunks/1:"
 
 
 class _NoValue:
@@ -37,6 +38,16 @@ class ArtifactRef:
     size: int
     name: str = ""
     value: Any = NO_VALUE
+
+    @property
+    def in_chunks(self) -> bool:
+        """Whether the digest is that of a list of chunks, see ``chunks``; ``codec`` then says so in front: ``chunks/1:parquet/1``."""
+        return self.codec.startswith(IN_CHUNKS)
+
+    @property
+    def codec_name(self) -> str:
+        """The codec that made the bytes, without how they are stored."""
+        return self.codec.removeprefix(IN_CHUNKS)
 
     @property
     def has_value(self) -> bool:

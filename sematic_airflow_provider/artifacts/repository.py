@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import io
 import json
 import logging
 import sys
-from typing import Any, BinaryIO
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any, BinaryIO, cast
 
+from sematic_airflow_provider.artifacts.batches import Batches, is_stream
+from sematic_airflow_provider.artifacts.chunks import ONE_BLOB, ChunkReader, load_list, put_chunked, read_chunks
 from sematic_airflow_provider.artifacts.codecs.json import from_json, is_plain, to_json
-from sematic_airflow_provider.artifacts.codecs.registry import JSON, PICKLE, TREE, Codec, codec_for, codec_named
+from sematic_airflow_provider.artifacts.codecs.registry import FILES, JSON, PICKLE, TREE, Codec, codec_for, codec_named
+from sematic_airflow_provider.artifacts.content import Content, Spool, of_bytes
 from sematic_airflow_provider.artifacts.digest import canonical_json, digest_bytes, short
-from sematic_airflow_provider.artifacts.ref import NO_VALUE, ArtifactRef
-from sematic_airflow_provider.artifacts.store import Store, open_store
+from sematic_airflow_provider.artifacts.files import load_listing, save_path, unpack
+from sematic_airflow_provider.artifacts.ref import IN_CHUNKS, NO_VALUE, ArtifactRef
+from sematic_airflow_provider.artifacts.scratch import Scratch
+from sematic_airflow_provider.artifacts.store import Store, Stored, open_store
+from sematic_airflow_provider.artifacts.trees import Tree, load_tree
 from sematic_airflow_provider.errors import ArtifactError, MissingExtraError, NoCodecError
 
 log = logging.getLogger(__name__)
@@ -25,11 +35,15 @@ _MEMBER_LIMIT = (
 class Repository:
     """Saves and loads values in one store.
 
-    A list, tuple or dict that no codec writes as a whole becomes a manifest of its members (``tree/1``), each an artifact of its own.
+    What no codec writes as a whole is taken apart: a list, tuple, dict, dataclass or generator becomes a manifest of its members (``trees``), each an
+    artifact of its own; a path becomes the file or folder it names (``files``).
     """
 
-    def __init__(self, store: Store, *, inline_limit: int = 1024, allow_pickle: bool = False) -> None:
+    def __init__(
+        self, store: Store, *, inline_limit: int = 1024, allow_pickle: bool = False, scratch: str | None = None
+    ) -> None:
         self.store = store
+        self.scratch = Scratch(scratch)
         self._inline_limit = inline_limit
         self._allow_pickle = allow_pickle
 
@@ -51,7 +65,7 @@ class Repository:
         return self._save(value, name, 0, inline_limit=self._inline_limit, also_stored=False)
 
     def load(self, ref: ArtifactRef) -> Any:
-        """The value, verified; a new object each time.
+        """The value, verified; a new object each time. Paths lead to copies that live until ``scratch`` is cleared.
 
         Raises:
             ArtifactNotFoundError, ArtifactCorruptedError, StoreError: it cannot be read as it was saved.
@@ -61,71 +75,120 @@ class Repository:
         if ref.has_value and (inline := _inline_bytes(ref)) is not None:
             return from_json(json.loads(inline))
         if ref.codec == TREE:
-            return self._load_tree(ref)
-        codec = codec_named(ref.codec)
-        if ref.codec == PICKLE and not self._allow_pickle:
+            tree = load_tree(self.store, ref.digest)
+            return _decoded(ref, lambda: tree.value(self.load))
+        if ref.codec == FILES:
+            return unpack(self.store, load_listing(self.store, ref.digest), self.scratch.folder())
+        codec = self._codec_to_read(ref)
+        data = (
+            read_chunks(self.store, load_list(self.store, ref.digest)) if ref.in_chunks else self.store.get(ref.digest)
+        )
+        return _decoded(ref, lambda: codec.decode(data))
+
+    def load_columns(self, ref: ArtifactRef, columns: Sequence[str]) -> Any:
+        """Some columns of a table; of a large one, only the chunks that hold them are read.
+
+        Raises:
+            TypeError: it is no table.
+            ArtifactError and its kinds: as ``load`` does.
+        """
+        decode = getattr(self._codec_to_read(ref), "decode_columns", None) if ref.codec not in (TREE, FILES) else None
+        if decode is None:
+            raise TypeError(f"artifact {short(ref.digest)} is no table ({ref.codec}): it has no columns to load alone")
+        file: IO[bytes]
+        if ref.in_chunks:
+            file = io.BufferedReader(ChunkReader(self.store, load_list(self.store, ref.digest), keep=16), 1 << 16)
+        else:
+            file = io.BytesIO(self.store.get(ref.digest))
+        return _decoded(ref, lambda: decode(file, list(columns)))
+
+    def load_file(self, ref: ArtifactRef, path: str) -> Path:
+        """One file of a folder.
+
+        Raises:
+            LookupError: there is no such file.
+            ArtifactError and its kinds: as ``load`` does.
+        """
+        if ref.codec != FILES:
+            raise TypeError(f"artifact {short(ref.digest)} is no folder ({ref.codec})")
+        return unpack(self.store, load_listing(self.store, ref.digest), self.scratch.folder(), only=path)
+
+    def tree(self, ref: ArtifactRef) -> Tree | None:
+        """The manifest of an artifact, None for one that has none."""
+        return load_tree(self.store, ref.digest) if ref.codec == TREE else None
+
+    def members(self, ref: ArtifactRef) -> list[ArtifactRef]:
+        """The members of a manifest, in order; empty for an artifact that is none."""
+        tree = self.tree(ref)
+        return [member for _, member in tree.members] if tree else []
+
+    def _codec_to_read(self, ref: ArtifactRef) -> Codec:
+        if ref.codec_name == PICKLE and not self._allow_pickle:
             raise NoCodecError(
                 f"artifact {short(ref.digest)} ({ref.type}) is a pickle, and loading it would run the code in it: "
                 "set [sematic] allow_pickle = True where you trust everyone who can write to the store"
             )
-        data = self.store.get(ref.digest)
-        try:
-            return codec.decode(data)
-        except (ArtifactError, MissingExtraError):
-            raise
-        except Exception as error:  # decoders raise what they like on bytes that are not theirs
-            raise ArtifactError(
-                f"artifact {short(ref.digest)} ({ref.type}) cannot be read by codec {ref.codec}: {type(error).__name__}: {error}"
-            ) from error
-
-    def members(self, ref: ArtifactRef) -> list[ArtifactRef]:
-        """The members of a manifest, in order; empty for an artifact that is none."""
-        return [member for _, member in self._manifest(ref)[1]] if ref.codec == TREE else []
+        return codec_named(ref.codec_name)
 
     def _save(
         self, value: Any, name: str, depth: int, *, inline_limit: int | None = None, also_stored: bool = True
     ) -> ArtifactRef:
         if isinstance(value, ArtifactRef):
             return value.named(name) if name else value
+        if isinstance(value, Path):
+            stored, kind = save_path(self.store, value)
+            return self._saved(
+                value, ArtifactRef(stored.digest, FILES, f"pathlib.Path ({kind})", stored.size, name), stored
+            )
         codec = codec_for(value)
         if codec is None:
-            if type(value) in (list, tuple) or (type(value) is dict and all(type(key) is str for key in value)):
-                return self._save_tree(value, name, depth)
+            members = _members_of(value)
+            if members is not None:
+                return self._save_tree(value, *members, name, depth)
             codec = self._last_resort(value)
         if codec.name == JSON:
             limit = self._inline_limit if inline_limit is None else inline_limit
             return self._save_json(value, name, limit, also_stored=also_stored)
-        stored = self.store.put(lambda file: codec.encode(value, file))
-        return ArtifactRef(stored.digest, codec.name, _type_name(value), stored.size, name)
+        with _encoded(codec, value) as content:
+            in_chunks = getattr(codec, "chunked", False) and content.size > ONE_BLOB
+            stored = put_chunked(self.store, content) if in_chunks else self.store.put(content)
+        codec_name = IN_CHUNKS + codec.name if in_chunks else codec.name
+        return self._saved(value, ArtifactRef(stored.digest, codec_name, type_name(value), stored.size, name), stored)
+
+    def _saved(self, value: Any, ref: ArtifactRef, stored: Stored) -> ArtifactRef:
+        return ref
 
     def _save_json(self, value: Any, name: str, inline_limit: int, *, also_stored: bool) -> ArtifactRef:
         form = to_json(value)
         data = canonical_json(form)
         inline = len(data) <= inline_limit and is_plain(form, value)
+        ref = ArtifactRef(digest_bytes(data), JSON, type_name(value), len(data), name, form if inline else NO_VALUE)
         if also_stored or not inline:
-            self.store.put(lambda file: _write(file, data))
-        return ArtifactRef(digest_bytes(data), JSON, _type_name(value), len(data), name, form if inline else NO_VALUE)
+            stored = self.store.put(of_bytes(data))
+            return ref if inline else self._saved(value, ref, stored)
+        return ref
 
     def _last_resort(self, value: Any) -> Codec:
         if self._allow_pickle:
             return codec_named(PICKLE)
         raise NoCodecError(
-            f"no codec can store {_type_name(value)}. Return plain values, lists, dicts, NumPy arrays, pandas tables or scikit-learn models, "
+            f"no codec can store {type_name(value)}. Return plain values, dataclasses, lists, dicts, NumPy arrays, tables, models, figures or paths, "
             "register a codec (entry point sematic_airflow_provider.codecs), or set [sematic] allow_pickle = True"
         )
 
-    def _save_tree(self, value: Any, name: str, depth: int) -> ArtifactRef:
+    def _save_tree(
+        self, value: Any, kind: str, of: str, members: Iterable[tuple[Any, Any]], name: str, depth: int
+    ) -> ArtifactRef:
         if depth > _MAX_DEPTH:
             raise NoCodecError(f"a value nested deeper than {_MAX_DEPTH}, or holding itself, cannot be stored")
-        members = []
-        for key, member in sorted(value.items()) if isinstance(value, dict) else enumerate(value):
+        refs: list[tuple[Any, ArtifactRef]] = []
+        for key, member in members:
             try:
-                members.append([key, self._save_member(member, depth + 1).to_json()])
+                refs.append((key, self._save_member(member, depth + 1)))
             except NoCodecError as error:
                 raise NoCodecError(f"member {key!r}: {error}") from error
-        manifest = canonical_json({"kind": type(value).__name__, "members": members})
-        stored = self.store.put(lambda file: _write(file, manifest))
-        return ArtifactRef(stored.digest, TREE, _type_name(value), stored.size, name)
+        stored = self.store.put(of_bytes(Tree(kind, refs, of).to_bytes()))
+        return self._saved(value, ArtifactRef(stored.digest, TREE, type_name(value), stored.size, name), stored)
 
     def _save_member(self, member: Any, depth: int) -> ArtifactRef:
         """A member as the manifest has it: tiny plain JSON stands in it and is nowhere else, all else is stored on its own.
@@ -138,25 +201,53 @@ class Repository:
             return member
         return self._save_json(self.load(member), member.name, _MEMBER_LIMIT, also_stored=False)
 
-    def _load_tree(self, ref: ArtifactRef) -> Any:
-        kind, members = self._manifest(ref)
-        if kind == "dict":
-            return {key: self.load(member) for key, member in members}
-        values = [self.load(member) for _, member in members]
-        return tuple(values) if kind == "tuple" else values
 
-    def _manifest(self, ref: ArtifactRef) -> tuple[str, list[tuple[Any, ArtifactRef]]]:
-        try:
-            record = json.loads(bytes(self.store.get(ref.digest)))
-            kind = record["kind"]
-            members = [(key, ArtifactRef.from_json(member)) for key, member in record["members"]]
-        except (KeyError, TypeError, ValueError) as error:
-            raise ArtifactError(
-                f"artifact {short(ref.digest)} is no manifest: {type(error).__name__}: {error}"
-            ) from error
-        if kind not in ("list", "tuple", "dict"):
-            raise ArtifactError(f"artifact {short(ref.digest)} is a manifest of unknown kind {str(kind)[:40]!r}")
-        return kind, members
+def _members_of(value: Any) -> tuple[str, str, Iterable[tuple[Any, Any]]] | None:
+    """Kind, type and members of what can be taken apart; None for anything else."""
+    kind = type(value)
+    if kind in (list, tuple):
+        return kind.__name__, "", enumerate(value)
+    if kind is dict and all(type(key) is str for key in value):
+        return "dict", "", sorted(value.items())
+    if kind is dict:
+        return (
+            "map",
+            "",
+            sorted(((to_json(key), member) for key, member in value.items()), key=lambda pair: canonical_json(pair[0])),
+        )
+    if is_stream(value):
+        return "batches", "", enumerate(value.refs if isinstance(value, Batches) else value)
+    from sematic_airflow_provider.artifacts.codecs import declared
+
+    fields = declared.fields_of(value)
+    return None if fields is None else ("object", declared.type_name(value), fields.items())
+
+
+@contextmanager
+def _encoded(codec: Codec, value: Any) -> Iterator[Content]:
+    """What a codec writes for a value, from where it lies in memory where that is possible."""
+    find = getattr(codec, "buffers", None)
+    pieces = find(value) if find is not None else None
+    if pieces is not None:
+        yield of_bytes(*pieces)
+        return
+    spool = Spool()
+    try:
+        codec.encode(value, cast("BinaryIO", spool))
+        yield spool.content()
+    finally:
+        spool.close()
+
+
+def _decoded(ref: ArtifactRef, decode: Callable[[], Any]) -> Any:
+    try:
+        return decode()
+    except (ArtifactError, MissingExtraError):
+        raise
+    except Exception as error:  # decoders raise what they like on bytes that are not theirs
+        raise ArtifactError(
+            f"artifact {short(ref.digest)} ({ref.type}) cannot be read by codec {ref.codec}: {type(error).__name__}: {error}"
+        ) from error
 
 
 def open_repository(
@@ -203,9 +294,6 @@ def _inline_bytes(ref: ArtifactRef) -> bytes | None:
     return None
 
 
-def _type_name(value: Any) -> str:
+def type_name(value: Any) -> str:
+    """The type of a value as refs show it."""
     return f"{type(value).__module__}.{type(value).__qualname__}"
-
-
-def _write(file: BinaryIO, data: bytes) -> None:
-    file.write(data)

@@ -9,19 +9,20 @@ from __future__ import annotations
 import hashlib
 import mmap
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import BinaryIO, Protocol, runtime_checkable
+from typing import Any, BinaryIO, Protocol, runtime_checkable
 
+from sematic_airflow_provider.artifacts.content import BLOCK, Content
 from sematic_airflow_provider.artifacts.digest import Digest
 from sematic_airflow_provider.errors import StoreError
 
-Writer = Callable[[BinaryIO], None]
+REFRESH_SECONDS = 6 * 3600.0
+"""How old a blob must be for a put of the same bytes to renew its time. A collector's grace period must be longer."""
 
-_BLOCK = 8 << 20
-_PARALLEL = 1 << 20  # below this a thread costs more than it saves
+_MADV_POPULATE_READ = 22  # Linux 5.14; Python names it from 3.14 on
 
 _PATH = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.=+-]*(/[A-Za-z0-9_][A-Za-z0-9_.=+-]*)*")
 
@@ -35,21 +36,35 @@ class Stored:
     new: bool
 
 
+@dataclass(frozen=True, slots=True)
+class BlobStat:
+    """Size in bytes, and when it was written or last referred to by a put (seconds since 1970, by the store's clock)."""
+
+    size: int
+    modified: float
+
+
 @runtime_checkable
 class Store(Protocol):
     """What every store does. All methods raise StoreError when the place itself fails."""
 
     url: str
 
-    def put(self, write: Writer) -> Stored:
-        """Store what ``write`` writes, at its digest. All or nothing: nobody ever sees a part of it under its name.
+    def put(self, content: Content) -> Stored:
+        """Store bytes at their digest. All or nothing: nobody ever sees a part of them under their name.
 
-        Bytes that are stored already are not written again; their modification time is refreshed, so that a collector
-        that looks at ages cannot remove what has just been referred to.
+        Bytes that are stored already are not written again, nor read; one look at the blob's size and age is all. Where it is older than
+        ``REFRESH_SECONDS``, its modification time is renewed, so that a collector that looks at ages cannot remove what has just been referred to.
+
+        Raises:
+            StoreError: also where the content changed between being hashed and being written.
         """
 
+    def put_all(self, contents: Sequence[Content]) -> list[Stored]:
+        """Store several, at once where that is quicker; in their order."""
+
     def get(self, digest: Digest) -> memoryview:
-        """All bytes of a blob, verified. They are the caller's: nothing else refers to them.
+        """All bytes of a blob, verified. They are the caller's: nothing else refers to them, and what is written to them goes nowhere.
 
         Raises:
             ValueError: this is no digest.
@@ -57,11 +72,24 @@ class Store(Protocol):
             ArtifactCorruptedError: they do not hash to the digest.
         """
 
-    def has(self, digest: Digest) -> bool:
-        """Whether the blob is there; nothing is verified."""
+    def read_into(self, digest: Digest, target: memoryview) -> None:
+        """Fill ``target`` with a blob of just its size, verified.
 
-    def digests(self) -> Iterator[Digest]:
-        """All blobs."""
+        Raises:
+            ValueError, ArtifactNotFoundError, ArtifactCorruptedError: as ``get`` does; a blob of another size is corrupted.
+        """
+
+    def stat(self, digest: Digest) -> BlobStat | None:
+        """Size and age of a blob, None where there is none; nothing is verified."""
+
+    def blobs(self) -> Iterator[tuple[Digest, BlobStat]]:
+        """All blobs, in the order of their digests."""
+
+    def delete(self, digest: Digest) -> None:
+        """Delete a blob; one that is gone already is fine. See ``retention`` for when that is safe."""
+
+    def now(self) -> float:
+        """The time by the clock that ``BlobStat.modified`` is told by."""
 
     def write_document(self, path: str, data: bytes) -> None:
         """Write or replace a document, atomically."""
@@ -95,82 +123,58 @@ def check_path(path: str) -> str:
     return path
 
 
-class HashingWriter:
-    """A binary file that hashes and counts what passes through it to another."""
+def check_unchanged(expected: Digest | None, actual: Digest, url: str) -> None:
+    """See that what was written is what was hashed before.
 
-    def __init__(self, target: BinaryIO) -> None:
-        self._target = target
-        self._hash = hashlib.sha256()
-        self.size = 0
-
-    def write(self, data: bytes | bytearray | memoryview) -> int:
-        """Write all of data."""
-        view = memoryview(data).cast("B")
-        if view.nbytes < _PARALLEL:
-            self._hash.update(view)
-            self._target.write(view)
-        else:  # both let go of the interpreter, and the buffer is ours only until we return
-            with ThreadPoolExecutor(max_workers=1) as beside:
-                hashed = beside.submit(self._hash.update, view)
-                self._target.write(view)
-                hashed.result()
-        self.size += view.nbytes
-        return view.nbytes
-
-    def flush(self) -> None:
-        """Pass on to the target."""
-        self._target.flush()
-
-    def tell(self) -> int:
-        """Bytes written so far."""
-        return self.size
-
-    def writable(self) -> bool:
-        """Always."""
-        return True
-
-    def readable(self) -> bool:
-        """Never."""
-        return False
-
-    def seekable(self) -> bool:
-        """Never: what was hashed cannot be taken back."""
-        return False
-
-    def close(self) -> None:
-        """The target's owner closes it."""
-
-    @property
-    def closed(self) -> bool:
-        """As long as the target is open, so is this."""
-        return self._target.closed
-
-    @property
-    def digest(self) -> Digest:
-        """Of all that was written."""
-        return Digest(self._hash.hexdigest())
+    Raises:
+        StoreError: another thread or process changed it meanwhile.
+    """
+    if expected is not None and actual != expected:
+        raise StoreError(
+            f"artifact {expected[:12]} changed while it was being stored: do not change what a step has returned", url
+        )
 
 
-def read_hashed(file: BinaryIO, size: int) -> tuple[memoryview, Digest]:
-    """Up to ``size`` bytes of an unbuffered file, and their digest: each block is hashed while the next is read."""
-    data, digest, end = _memory(size), hashlib.sha256(), 0
+def read_hashed(file: BinaryIO, target: memoryview) -> tuple[int, Digest]:
+    """Fill a target from an unbuffered file; how much there was, and its digest: each block is hashed while the next is read."""
+    digest, end, size = hashlib.sha256(), 0, target.nbytes
+    if size <= BLOCK:
+        while end < size and (count := file.readinto(target[end:])):  # type: ignore[attr-defined]
+            end += count
+        digest.update(target[:end])
+        return end, Digest(digest.hexdigest())
     with ThreadPoolExecutor(max_workers=1) as beside:  # one worker: blocks stay in order
         pending = []
-        while end < size and (count := file.readinto(data[end : end + _BLOCK])):  # type: ignore[attr-defined]
-            block = data[end : end + count]
-            if size < _PARALLEL:
-                digest.update(block)
-            else:
-                pending.append(beside.submit(digest.update, block))
+        while end < size and (count := file.readinto(target[end : end + BLOCK])):  # type: ignore[attr-defined]
+            pending.append(beside.submit(digest.update, target[end : end + count]))
             end += count
         for future in pending:
             future.result()
-    return data[:end], Digest(digest.hexdigest())
+    return end, Digest(digest.hexdigest())
 
 
-def _memory(size: int) -> memoryview:
+def digest_mapped(data: memoryview) -> Digest:
+    """The digest of a mapped file: the next pages are fetched while those that are here are hashed."""
+    mapped, digest = data.obj, hashlib.sha256()
+    with ThreadPoolExecutor(max_workers=1) as beside:
+        fetched = None
+        for start in range(0, data.nbytes, BLOCK):
+            if fetched is not None:
+                fetched.result()
+            if start + BLOCK < data.nbytes:
+                fetched = beside.submit(_populate, mapped, start + BLOCK, min(BLOCK, data.nbytes - start - BLOCK))
+            digest.update(data[start : start + BLOCK])
+    return Digest(digest.hexdigest())
+
+
+def _populate(mapped: Any, start: int, size: int) -> None:
+    with suppress(OSError, ValueError):  # advice only: a kernel that does not know it brings the pages in one by one
+        mapped.madvise(_MADV_POPULATE_READ, start, size)
+
+
+def memory(size: int) -> memoryview:
     """Memory to read into. Large pieces in large pages, where there are any: touching small ones takes longer than reading the file."""
-    if size < _BLOCK or not hasattr(mmap, "MADV_HUGEPAGE"):
+    if size < BLOCK or not hasattr(mmap, "MADV_HUGEPAGE"):
         return memoryview(bytearray(size))
     mapped = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
     with suppress(OSError):  # a kernel built without them

@@ -24,8 +24,10 @@ class WriteBehind:
     def write(self, data: memoryview) -> int:
         """Write all of data."""
         for start in range(0, data.nbytes, _STEP):
-            self._file.write(data[start : start + _STEP])
-            self._written += min(_STEP, data.nbytes - start)
+            step = data[start : start + _STEP]
+            self._written += step.nbytes
+            while step.nbytes:
+                step = step[self._file.write(step) :]
             if self._written - self._begun >= _STEP:
                 _begin(self._file.fileno(), self._begun, self._written - self._begun)
                 self._begun = self._written

@@ -28,7 +28,7 @@ def repository(tmp_path: Path) -> Repository:
 
 
 def _blobs(repository: Repository) -> int:
-    return len(list(repository.store.digests()))
+    return len(list(repository.store.blobs()))
 
 
 def test_a_small_value_travels_in_its_ref_and_needs_no_store(repository: Repository, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 import pytest
 
+from sematic_airflow_provider.artifacts.content import of_bytes
 from sematic_airflow_provider.artifacts.local_store import LocalStore
 from sematic_airflow_provider.artifacts.repository import Repository
 from sematic_airflow_provider.errors import ArtifactError
@@ -66,7 +67,7 @@ class CodecContract(ABC):
     def test_bytes_of_something_else_give_a_clear_error(self, repository: Repository) -> None:
         ref = repository.save(self.make(self.sources[0]))
         for junk in (b"", b"\x00\xff" * 50, b"PK\x03\x04junk", b"{"):
-            stored = repository.store.put(lambda file, junk=junk: file.write(junk))  # type: ignore[misc]
+            stored = repository.store.put(of_bytes(junk))
             forged = type(ref)(stored.digest, ref.codec, ref.type, stored.size)
             with pytest.raises(ArtifactError, match=self.codec):
                 repository.load(forged)

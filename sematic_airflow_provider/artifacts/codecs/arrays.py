@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import math
 import sys
+from collections.abc import Sequence
 from typing import Any, BinaryIO
 
 from sematic_airflow_provider.errors import MissingExtraError, NoCodecError
@@ -27,8 +28,21 @@ class NpyCodec:
         numpy = sys.modules.get("numpy")
         return numpy is not None and (type(value) is numpy.ndarray or isinstance(value, numpy.generic))
 
+    def buffers(self, value: Any) -> Sequence[memoryview | bytes] | None:
+        """Header and data of an array that lies in memory as the file has it; None for any other."""
+        import numpy as np
+
+        if type(value) is not np.ndarray or value.dtype.hasobject or value.dtype.names is not None:
+            return None
+        if not value.ndim or not value.dtype.itemsize or not (value.flags.c_contiguous or value.flags.f_contiguous):
+            return None
+        header = io.BytesIO()
+        np.lib.format.write_array_header_1_0(header, np.lib.format.header_data_from_array_1_0(value))
+        flat = value.reshape(-1) if value.flags.c_contiguous else value.T.reshape(-1)
+        return [header.getvalue(), flat.view(np.uint8).data]
+
     def encode(self, value: Any, file: BinaryIO) -> None:
-        """Write the array, from where it is wherever that can be."""
+        """Write the array."""
         import numpy as np
 
         array = np.asarray(value)
@@ -36,12 +50,9 @@ class NpyCodec:
             raise NoCodecError(
                 f"an array of Python objects (dtype {array.dtype}) cannot be stored safely: give it a dtype, for example array.astype(str), or return a list"
             )
-        in_one_piece = array.flags.c_contiguous or array.flags.f_contiguous
-        if array.ndim and in_one_piece and array.dtype.names is None and array.dtype.itemsize:
-            np.lib.format.write_array_header_1_0(file, np.lib.format.header_data_from_array_1_0(array))
-            flat = array.reshape(-1) if array.flags.c_contiguous else array.T.reshape(-1)
-            file.write(flat.view(np.uint8).data)
-        else:
+        for piece in (pieces := self.buffers(array) if type(value) is np.ndarray else None) or ():
+            file.write(piece)
+        if pieces is None:
             version = (2, 0) if type(value) is np.ndarray and not array.ndim else None
             np.lib.format.write_array(file, array, version=version, allow_pickle=False)
 

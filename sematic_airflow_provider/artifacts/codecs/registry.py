@@ -16,13 +16,23 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9_.+-]{0,60}/[0-9]{1,6}")
 
 
 class Codec(Protocol):
-    """What a codec is. Third parties register an instance, or a class without arguments, by entry point."""
+    """What a codec is. Third parties register an instance, or a class without arguments, by entry point.
+
+    Two more attributes may be there, ``chunked`` and ``depends_on``: see ``is_chunked`` and ``depends_on`` below.
+    """
 
     name: str
     """Such as ``json/1``: stored in every ref, so it is never given another meaning."""
 
     deterministic: bool
-    """Whether equal values always get equal bytes."""
+    """Whether equal values always get equal bytes (where ``depends_on`` says nothing else: for ever, on every machine)."""
+
+    # Optional, read with their defaults where they are missing:
+    #
+    # ``depends_on: tuple[str, ...] = ()``: distributions that the bytes depend on; equal values get equal bytes for equal versions of these.
+    # ``chunked: bool = False``: whether large values are stored in chunks (see ``chunks``): for bytes that grow at the end, or change in places.
+    # ``buffers(value) -> Sequence[bytes | memoryview] | None``: what ``encode`` would write, where it lies in memory already; None: it does not.
+    # ``decode_columns(file, columns) -> Any``: those columns of a table, from a seekable file.
 
     def handles(self, value: object) -> bool:
         """Whether it can write this value. Must be cheap, and not import what the value's type cannot have come from."""
@@ -45,6 +55,8 @@ class Codec(Protocol):
 
 # The order in which values are offered; pickle is not among them, the repository asks for it by name.
 _BUILT_IN = (
+    ("bytes/1", "text:BytesCodec"),
+    ("text/1", "text:TextCodec"),
     ("json/1", "json:JsonCodec"),
     ("npy/1", "arrays:NpyCodec"),
     ("parquet/1", "tables:ParquetCodec"),
@@ -54,6 +66,8 @@ _BUILT_IN = (
 JSON = "json/1"
 PICKLE = "pickle/1"
 TREE = "tree/1"
+FILES = "files/1"
+_WITHOUT_CODEC = frozenset({TREE, FILES, "chunks/1"})  # names of layouts: the repository itself reads and writes them
 
 
 def codec_for(value: object) -> Codec | None:
@@ -62,6 +76,16 @@ def codec_for(value: object) -> Codec | None:
         if codec.handles(value):
             return codec
     return None
+
+
+def is_chunked(codec: Codec) -> bool:
+    """Whether its bytes are opaque to us and may be large and grow at the end, so that what two artifacts share is worth finding (``chunked = True``)."""
+    return bool(getattr(codec, "chunked", False))
+
+
+def depends_on(codec: Codec) -> tuple[str, ...]:
+    """Distributions whose versions the bytes depend on: equal values have equal digests under equal versions of these. Empty: for ever."""
+    return tuple(getattr(codec, "depends_on", ()))
 
 
 def codec_named(name: str) -> Codec:
@@ -110,7 +134,7 @@ def registered(entries: Iterable[EntryPoint]) -> dict[str, Codec]:
         name = getattr(codec, "name", None)
         if not isinstance(name, str) or not _NAME.fullmatch(name) or not hasattr(codec, "handles"):
             raise NoCodecError(f"{where} is none: it needs a name such as mine/1, handles, encode and decode")
-        if name in found or name == TREE or name in dict(_BUILT_IN):
+        if name in found or name in _WITHOUT_CODEC or name in dict(_BUILT_IN):
             raise NoCodecError(f"{where} takes the name {name}, which is taken")
         found[name] = codec
     return found

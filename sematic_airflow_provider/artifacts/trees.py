@@ -1,0 +1,75 @@
+"""``tree/1``: manifests. A collection whose members are artifacts of their own, so that one can be loaded, mapped over, compared and stored once."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sematic_airflow_provider.artifacts.batches import Batches
+from sematic_airflow_provider.artifacts.codecs.json import from_json
+from sematic_airflow_provider.artifacts.digest import Digest, canonical_json, short
+from sematic_airflow_provider.artifacts.ref import ArtifactRef
+from sematic_airflow_provider.artifacts.store import Store
+from sematic_airflow_provider.errors import ArtifactError
+
+KINDS = ("list", "tuple", "dict", "map", "object", "batches")
+
+
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """``members`` are pairs of key and ref: indices, text keys, the JSON forms of other keys (``map``) or field names (``object``, of the type ``of``)."""
+
+    kind: str
+    members: Sequence[tuple[Any, ArtifactRef]]
+    of: str = ""
+
+    def to_bytes(self) -> bytes:
+        """As it is stored."""
+        record: dict[str, Any] = {"kind": self.kind, "members": [[key, ref.to_json()] for key, ref in self.members]}
+        return canonical_json(record | {"of": self.of} if self.of else record)
+
+    @classmethod
+    def from_json(cls, record: Any) -> Tree:
+        """Read a manifest back.
+
+        Raises:
+            KeyError, TypeError, ValueError: it is none.
+        """
+        kind, of = record["kind"], record.get("of", "")
+        members = [(key, ArtifactRef.from_json(member)) for key, member in record["members"]]
+        if kind not in KINDS or not isinstance(of, str):
+            raise ValueError(f"unknown kind {str(kind)[:40]!r}")
+        if kind in ("dict", "object") and not all(isinstance(key, str) for key, _ in members):
+            raise ValueError(f"the keys of a {kind} must be text")
+        return cls(kind, members, of)
+
+    def value(self, load: Callable[[ArtifactRef], Any]) -> Any:
+        """The collection, of members as ``load`` gives them; batches load theirs when they are reached."""
+        if self.kind == "batches":
+            return Batches([ref for _, ref in self.members], load)
+        if self.kind == "dict":
+            return {key: load(ref) for key, ref in self.members}
+        if self.kind == "map":
+            return {from_json(key): load(ref) for key, ref in self.members}
+        if self.kind == "object":
+            from sematic_airflow_provider.artifacts.codecs import declared
+
+            return declared.rebuild(self.of, {key: load(ref) for key, ref in self.members})
+        values = [load(ref) for _, ref in self.members]
+        return tuple(values) if self.kind == "tuple" else values
+
+
+def load_tree(store: Store, digest: Digest) -> Tree:
+    """The manifest of an artifact.
+
+    Raises:
+        ArtifactError: its blob is no manifest.
+    """
+    try:
+        return Tree.from_json(json.loads(bytes(store.get(digest))))
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
+        raise ArtifactError(
+            f"artifact {short(digest)} is no manifest (codec tree/1): {type(error).__name__}: {error}"
+        ) from error
