@@ -1,49 +1,29 @@
 """``json/1``: plain values as canonical JSON, readable with ``cat``.
 
-None, bool, int, float, str, lists and dicts with text keys are stored as themselves, dict keys sorted: equal dicts have
-equal digests whatever order they were filled in, and come back sorted. What JSON has no form for is a tagged object,
-``{"$type": "datetime", "value": "…"}``: tuples, sets, bytes, dates and times, Decimal, UUID, NaN and infinity, dicts with
-other keys, whole numbers of thousands of digits. Only exact types: a subclass is not silently stored as its base.
+None, bool, int, float, str, lists and dicts with text keys are stored as themselves, dict keys sorted: equal dicts have equal digests whatever order they were
+filled in, and come back sorted. What JSON has no form for is a tagged object, ``{"$type": "datetime", "value": "…"}``: tuples, sets, bytes, dates and times,
+Decimal, UUID, NaN and infinity, dicts with other keys, whole numbers of thousands of digits, scalars of NumPy and pandas inside of other values; members of
+enums by their names; dataclasses, pydantic models and named tuples by their fields. Only exact types: a subclass is not silently stored as its base.
 """
 
 from __future__ import annotations
 
-import base64
-import datetime as dt
 import json
 import math
-from collections.abc import Callable
-from decimal import Decimal
+import sys
+from enum import Enum
 from typing import Any, BinaryIO
-from uuid import UUID
-from zoneinfo import ZoneInfo
 
+from sematic_airflow_provider.artifacts.codecs import declared, scalars, times
 from sematic_airflow_provider.artifacts.digest import canonical_json
+from sematic_airflow_provider.artifacts.ref import ArtifactRef
 from sematic_airflow_provider.errors import NoCodecError
 
 TAG = "$type"
 _MAX_DEPTH = 200
 _MAX_INT_BITS = 10_000  # Python refuses to write or read much longer numbers as decimal text
 _MAX_SHARED_INT = 2**63  # what every JSON database keeps exactly
-
-_TO_TEXT: dict[type, tuple[str, Callable[[Any], str]]] = {
-    bytes: ("bytes", lambda v: base64.b64encode(v).decode()),
-    dt.date: ("date", dt.date.isoformat),
-    dt.time: ("time", dt.time.isoformat),
-    dt.timedelta: ("timedelta", lambda v: f"{v.days},{v.seconds},{v.microseconds}"),
-    Decimal: ("decimal", str),
-    UUID: ("uuid", str),
-}
-_FROM_TEXT: dict[str, Callable[[str], Any]] = {
-    "bytes": lambda t: base64.b64decode(t, validate=True),
-    "date": lambda t: dt.date.fromisoformat(t),
-    "time": lambda t: dt.time.fromisoformat(t),
-    "timedelta": lambda t: dt.timedelta(*(int(part) for part in t.split(","))),
-    "decimal": Decimal,
-    "uuid": UUID,
-    "float": float,
-    "int": lambda t: int(t, 16),
-}
+_CONTAINERS: dict[str, type] = {"tuple": tuple, "set": set, "frozenset": frozenset}
 
 
 class JsonCodec:
@@ -54,11 +34,10 @@ class JsonCodec:
 
     def handles(self, value: object) -> bool:
         """Whether it is made of nothing but the types above."""
-        try:
-            to_json(value)
-        except NoCodecError:
-            return False
-        return True
+        numpy = sys.modules.get("numpy")
+        if numpy is not None and isinstance(value, numpy.generic):
+            return False  # alone they are arrays without dimensions
+        return why_not(value) is None
 
     def encode(self, value: Any, file: BinaryIO) -> None:
         """Write canonical JSON."""
@@ -66,7 +45,20 @@ class JsonCodec:
 
     def decode(self, data: memoryview) -> Any:
         """The value; type by type what was saved."""
-        return from_json(json.loads(bytes(data)))
+        try:
+            record = json.loads(bytes(data))
+        except RecursionError as error:
+            raise ValueError("JSON that is nested too deep was not written by this codec") from error
+        return from_json(record)
+
+
+def why_not(value: Any) -> str | None:
+    """What keeps a value from having a JSON form; None where it has one."""
+    try:
+        to_json(value)
+    except NoCodecError as error:
+        return str(error)
+    return None
 
 
 def to_json(value: Any, depth: int = 0) -> Any:
@@ -96,40 +88,25 @@ def to_json(value: Any, depth: int = 0) -> Any:
     if kind is tuple:
         return {TAG: "tuple", "value": [to_json(member, depth + 1) for member in value]}
     if kind in (set, frozenset):
-        return {
-            TAG: kind.__name__,
-            "value": sorted((to_json(member, depth + 1) for member in value), key=canonical_json),
-        }
-    if kind is dt.datetime:
-        return _from_datetime(value)
-    if kind in _TO_TEXT and not (kind is dt.time and (value.fold or not _has_fixed_offset(value))):
-        tag, write = _TO_TEXT[kind]
-        return {TAG: tag, "value": write(value)}
-    raise NoCodecError(f"{kind.__module__}.{kind.__qualname__} has no JSON form")
+        members = (to_json(member, depth + 1) for member in value)
+        return {TAG: kind.__name__, "value": sorted(members, key=canonical_json)}
+    return _tagged(value, depth)
 
 
 def from_json(record: Any) -> Any:
     """The value of a JSON form.
 
     Raises:
-        ValueError: a tagged object that this version does not know.
+        ValueError: a tagged object that this version does not know, or that is not well-formed.
+        NoCodecError: a class or library that it needs is not here.
     """
-    if isinstance(record, list):
-        return [from_json(member) for member in record]
-    if not isinstance(record, dict):
-        return record
-    if TAG not in record:
-        return {key: from_json(member) for key, member in record.items()}
-    tag, content = record[TAG], record.get("value")
-    if tag == "dict" and isinstance(content, list):
-        return {from_json(key): from_json(member) for key, member in content}
-    if tag in ("tuple", "set", "frozenset") and isinstance(content, list):
-        return {"tuple": tuple, "set": set, "frozenset": frozenset}[tag](from_json(member) for member in content)
-    if tag == "datetime" and isinstance(content, str):
-        return _to_datetime(content, record)
-    if tag in _FROM_TEXT and isinstance(content, str):
-        return _FROM_TEXT[tag](content)
-    raise ValueError(f"unknown JSON tag {str(tag)[:40]!r}")
+    try:
+        return _read(record, 0)
+    except (NoCodecError, ValueError):
+        raise
+    # what types make of contents that are not theirs; a time zone that is not known is a KeyError, one that is a folder an OSError
+    except (TypeError, ArithmeticError, LookupError, AttributeError, OSError, RecursionError) as error:
+        raise ValueError(f"not a value's JSON form: {type(error).__name__}: {error}") from error
 
 
 def is_plain(form: Any, value: Any) -> bool:
@@ -150,32 +127,56 @@ def is_plain(form: Any, value: Any) -> bool:
     return not isinstance(form, int) or -_MAX_SHARED_INT <= form < _MAX_SHARED_INT
 
 
+def _tagged(value: Any, depth: int) -> dict[str, Any]:
+    kind = type(value)
+    if isinstance(value, Enum):
+        return {TAG: "enum", **declared.enum_record(value)}
+    found = times.to_record(value) or scalars.to_record(value)
+    if found is not None:
+        tag, content = found
+        return {TAG: tag, **{key: to_json(member, depth + 1) for key, member in content.items()}}
+    fields = None if kind is ArtifactRef else declared.fields_of(value)  # a ref stands for its artifact
+    if fields is None:
+        raise NoCodecError(f"{kind.__module__}.{kind.__qualname__} has no JSON form")
+    members = {}
+    for name, member in fields.items():
+        try:
+            members[name] = to_json(member, depth + 1)
+        except NoCodecError as error:
+            raise NoCodecError(f"field {name} of {kind.__qualname__}: {error}") from error
+    return {TAG: "fields", "class": declared.type_name(value), "value": members}
+
+
+def _read(record: Any, depth: int) -> Any:
+    if depth > _MAX_DEPTH + 2:  # the parts of what is no container
+        raise ValueError("JSON that is nested too deep was not written by this codec")
+    if isinstance(record, list):
+        return [_read(member, depth + 1) for member in record]
+    if not isinstance(record, dict):
+        return record
+    if TAG not in record:
+        return {key: _read(member, depth + 1) for key, member in record.items()}
+    tag: Any = record[TAG]
+    content: Any = record.get("value")
+    if not isinstance(tag, str):
+        raise ValueError("a JSON tag that is no text")  # noqa: TRY004 - the stored bytes are wrong, not an argument
+    if tag == "dict":
+        return {_read(key, depth + 1): _read(member, depth + 1) for key, member in content}
+    if tag in _CONTAINERS and isinstance(content, list):
+        return _CONTAINERS[tag](_read(member, depth + 1) for member in content)
+    if tag == "fields":
+        members = {name: _read(member, depth + 1) for name, member in content.items()}
+        return declared.rebuild(str(record["class"]), members)
+    if tag == "enum":
+        return declared.enum_member(record)
+    if tag in times.TAGS:
+        return times.from_record(tag, record)
+    return scalars.from_record(tag, {key: _read(member, depth + 1) for key, member in record.items() if key != TAG})
+
+
 def _checked_text(text: str) -> str:
     try:
         text.encode()
     except UnicodeEncodeError as error:
         raise NoCodecError(f"text with a lone surrogate cannot be stored: {error.reason} at {error.start}") from error
     return text
-
-
-def _has_fixed_offset(value: dt.datetime | dt.time) -> bool:
-    return value.tzinfo is None or type(value.tzinfo) is dt.timezone
-
-
-def _from_datetime(value: dt.datetime) -> dict[str, Any]:
-    """ISO 8601, which knows offsets only: a named zone, and which of two equal clock times is meant, stand beside it."""
-    record: dict[str, Any] = {TAG: "datetime", "value": value.isoformat()}
-    if not _has_fixed_offset(value):
-        if type(value.tzinfo) is not ZoneInfo or value.tzinfo.key is None:
-            raise NoCodecError(
-                f"a datetime with the time zone {value.tzinfo!r} has no JSON form: use zoneinfo or datetime.timezone"
-            )
-        record |= {"value": value.replace(tzinfo=None).isoformat(), "zone": value.tzinfo.key}
-    return record | {"fold": 1} if value.fold else record
-
-
-def _to_datetime(text: str, record: dict[str, Any]) -> dt.datetime:
-    value = dt.datetime.fromisoformat(text)
-    if "zone" in record:
-        value = value.replace(tzinfo=ZoneInfo(str(record["zone"])))
-    return value.replace(fold=1) if record.get("fold") == 1 else value
