@@ -1,7 +1,7 @@
-"""``chunks/1``: large contents in pieces whose borders are found in the content itself, so that what grows or changes a little costs a little.
+"""``chunks/1``: large contents in pieces whose borders are found in the content itself, so that a small change costs little.
 
-The artifact's blob is then the list of its chunks; each chunk is a blob of its own. Borders are found by FastCDC (Xia et al., "The Design of Fast Content-Defined
-Chunking for Data Deduplication Based Storage Systems", IEEE TPDS 2020). The parameters are part of the format: other ones would give other digests.
+The artifact's blob is then the list of its chunks; each chunk is a blob of its own. Borders are found by FastCDC (Xia et al., "The Design of Fast
+Content-Defined Chunking for Data Deduplication Based Storage Systems", IEEE TPDS 2020). The parameters are part of the format: other ones would give other digests.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ ONE_BLOB = LARGEST
 
 _BATCH = 64 << 20
 _READERS = 4
+_AHEAD = 4
 
 Chunk = tuple[Digest, int]
 
@@ -143,13 +144,17 @@ def read_chunks(store: Store, found: ChunkList) -> memoryview:
 
 
 class ChunkReader(io.RawIOBase):
-    """A content in chunks as a file: only the chunks that are touched are read, each verified; the last few are kept."""
+    """A content in chunks as a file: only the chunks that are touched are read, each verified; the last few are kept.
 
-    def __init__(self, store: Store, found: ChunkList, keep: int = 8) -> None:
+    Who reads one chunk after another gets the next ones fetched ahead.
+    """
+
+    def __init__(self, store: Store, found: ChunkList, keep: int = 16) -> None:
         self._store, self._chunks = store, found.chunks
         self._starts = [0, *accumulate(size for _, size in found.chunks)]
-        self._position, self._keep = 0, keep
-        self._kept: dict[int, memoryview] = {}
+        self._position, self._keep, self._last = 0, keep, -1
+        self._kept: dict[int, Future[memoryview]] = {}
+        self._readers = ThreadPoolExecutor(max_workers=_READERS)
 
     def readinto(self, buffer: object) -> int:
         """Fill the buffer from the position on; how much there was."""
@@ -181,15 +186,26 @@ class ChunkReader(io.RawIOBase):
         """Always."""
         return True
 
+    def close(self) -> None:
+        """Fetch nothing more."""
+        self._readers.shutdown(wait=False, cancel_futures=True)
+        super().close()
+
     def _chunk(self, number: int) -> memoryview:
-        if number not in self._kept:
-            digest, size = self._chunks[number]
-            data = memoryview(bytearray(size))
-            self._store.read_into(digest, data)
-            while len(self._kept) >= self._keep:
-                del self._kept[next(iter(self._kept))]
-            self._kept[number] = data
-        return self._kept[number]
+        ahead = _AHEAD if number == self._last + 1 else 0
+        self._last = number
+        for wanted in range(number, min(number + ahead + 1, len(self._chunks))):
+            if wanted not in self._kept:
+                self._kept[wanted] = self._readers.submit(self._read, wanted)
+        while len(self._kept) > self._keep:
+            del self._kept[next(iter(self._kept))]
+        return self._kept[number].result()
+
+    def _read(self, number: int) -> memoryview:
+        digest, size = self._chunks[number]
+        data = memoryview(bytearray(size))
+        self._store.read_into(digest, data)
+        return data
 
 
 class _Stream:

@@ -1,4 +1,4 @@
-"""Content: bytes to store. Of known size and readable as often as asked, so that they can be hashed before anything is written, sent in parallel, and sent again."""
+"""Content: bytes to store. Of known size and readable as often as asked: they are hashed before anything is written, sent in parallel, and sent again."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """``files/1``: a file or a folder, streamed. The artifact's blob lists the entries and the chunks of their contents, one after another.
 
-Names, contents, empty folders, symbolic links that stay inside, and whether a file is executable come back; owners, times and other rights do not, so that equal
-contents have equal digests wherever they lie.
+Names, contents, empty folders, symbolic links that stay inside, and whether a file is executable come back; owners, times and other rights do not, so equal contents
+have equal digests wherever they lie.
 """
 
 from __future__ import annotations
@@ -137,14 +137,14 @@ def unpack(store: Store, found: Files, parent: Path, only: str | None = None) ->
         entry.path == only and entry.kind in ("file", "executable") for entry in found.entries
     ):
         raise LookupError(f"there is no file {only!r} in it")
-    reader = ChunkReader(store, found.chunks, keep=2)
     position = 0
-    for entry in found.entries:
-        target = root / entry.path
-        if only is None or entry.path == only:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            _unpack_entry(reader, position, entry, target)
-        position += entry.size
+    with ChunkReader(store, found.chunks) as reader:
+        for entry in found.entries:
+            target = root / entry.path
+            if only is None or entry.path == only:
+                target.parent.mkdir(parents=True, exist_ok=True)
+                _unpack_entry(reader, position, entry, target)
+            position += entry.size
     for entry in found.entries if only is None else ():
         if entry.kind == "link" and not (root / entry.path).resolve().is_relative_to(root.resolve()):
             raise ArtifactError(f"the link {entry.path!r} leads outside of the folder that it is in")

@@ -95,12 +95,8 @@ class Repository:
         decode = getattr(self._codec_to_read(ref), "decode_columns", None) if ref.codec not in (TREE, FILES) else None
         if decode is None:
             raise TypeError(f"artifact {short(ref.digest)} is no table ({ref.codec}): it has no columns to load alone")
-        file: IO[bytes]
-        if ref.in_chunks:
-            file = io.BufferedReader(ChunkReader(self.store, load_list(self.store, ref.digest), keep=16), 1 << 16)
-        else:
-            file = io.BytesIO(self.store.get(ref.digest))
-        return _decoded(ref, lambda: decode(file, list(columns)))
+        with self._opened(ref) as file:
+            return _decoded(ref, lambda: decode(file, list(columns)))
 
     def load_file(self, ref: ArtifactRef, path: str) -> Path:
         """One file of a folder.
@@ -121,6 +117,12 @@ class Repository:
         """The members of a manifest, in order; empty for an artifact that is none."""
         tree = self.tree(ref)
         return [member for _, member in tree.members] if tree else []
+
+    def _opened(self, ref: ArtifactRef) -> IO[bytes]:
+        """The stored bytes as a file that can seek."""
+        if ref.in_chunks:
+            return io.BufferedReader(ChunkReader(self.store, load_list(self.store, ref.digest)), 1 << 16)
+        return io.BytesIO(self.store.get(ref.digest))
 
     def _codec_to_read(self, ref: ArtifactRef) -> Codec:
         if ref.codec_name == PICKLE and not self._allow_pickle:

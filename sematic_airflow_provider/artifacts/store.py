@@ -9,15 +9,18 @@ from __future__ import annotations
 import hashlib
 import mmap
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, BinaryIO, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, runtime_checkable
 
 from sematic_airflow_provider.artifacts.content import BLOCK, Content
 from sematic_airflow_provider.artifacts.digest import Digest
-from sematic_airflow_provider.errors import StoreError
+from sematic_airflow_provider.errors import MissingExtraError, StoreError
+
+if TYPE_CHECKING:
+    from sematic_airflow_provider.artifacts.s3_access import S3Access
 
 REFRESH_SECONDS = 6 * 3600.0
 """How old a blob must be for a put of the same bytes to renew its time. A collector's grace period must be longer."""
@@ -182,8 +185,10 @@ def memory(size: int) -> memoryview:
     return memoryview(mapped)
 
 
-def open_store(url: str, *, create: bool = False) -> Store:
-    """Open the store at a folder's path or an fsspec URL.
+def open_store(url: str, *, create: bool = False, s3_access: Callable[[], S3Access] | None = None) -> Store:
+    """Open the store at a folder's path, an S3 URL or any other fsspec URL.
+
+    ``s3_access`` tells as whom to use S3, where that is not what boto3 finds in the environment.
 
     Raises:
         StoreError: the folder does not exist (and ``create`` was not asked for), or is none.
@@ -198,4 +203,14 @@ def open_store(url: str, *, create: bool = False) -> Store:
         return LocalStore(url, create=create)
     if url.startswith("file://"):
         return LocalStore(url.removeprefix("file://"), create=create)
+    if url.startswith(("s3://", "s3a://")):
+        return _s3_store(url, s3_access)
     return FsspecStore(url)
+
+
+def _s3_store(url: str, access: Callable[[], S3Access] | None) -> Store:
+    try:
+        from sematic_airflow_provider.artifacts.s3_store import S3Store
+    except ImportError as error:
+        raise MissingExtraError(f"a store in S3 ({url.partition('?')[0].rpartition('@')[2]})", "s3") from error
+    return S3Store(url, access=access)

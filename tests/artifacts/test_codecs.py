@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import io
-import json
-import math
-import warnings
-import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +10,8 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from sematic_airflow_provider.artifacts.codecs.json import from_json, is_plain, to_json
-from sematic_airflow_provider.artifacts.digest import canonical_json
+from sematic_airflow_provider.artifacts.content import of_bytes
 from sematic_airflow_provider.artifacts.local_store import LocalStore
 from sematic_airflow_provider.artifacts.ref import ArtifactRef
 from sematic_airflow_provider.artifacts.repository import Repository
@@ -30,22 +22,6 @@ from tests.contracts.codec_contract import CodecContract
 @pytest.fixture
 def repository(tmp_path: Path) -> Repository:
     return Repository(LocalStore(tmp_path), inline_limit=0)
-
-
-class TestJson(CodecContract):
-    codec = "json/1"
-    header = "import datetime, decimal, uuid, zoneinfo"
-
-    def same(self, one: Any, other: Any) -> bool:
-        return super().same(one, other) and getattr(one, "tzinfo", None) == getattr(other, "tzinfo", None)
-
-    sources = (
-        "None", "True", "1", "1.0", "'text ü'", "[1, [2.5, None]]", "{'b': 1, 'a': {'c': []}}", "(1, 'x')", "{3, 1, 2}", "frozenset({'a', 'b', 'c'})",
-        "b'\\x00\\xff'", "{1: 'a', (2, 3): 'b'}", "{'$type': 'not a tag'}", "datetime.date(2013, 1, 1)", "datetime.timedelta(days=-1, microseconds=5)",
-        "datetime.datetime(2013, 1, 1, 5, tzinfo=datetime.timezone(datetime.timedelta(hours=2)))", "datetime.time(1, 2, 3, 4)",
-        "datetime.datetime(2013, 10, 27, 2, 30, tzinfo=zoneinfo.ZoneInfo('Europe/Berlin'), fold=1)", "datetime.datetime(2013, 1, 1, fold=1)",
-        "10**5000", "-7**9000", "decimal.Decimal('1.10')", "uuid.UUID(int=5)", "float('inf')", "1e308", "10**30",
-    )  # fmt: skip
 
 
 class TestNpy(CodecContract):
@@ -108,88 +84,6 @@ class TestParquet(CodecContract):
         return True
 
 
-class TestSkops(CodecContract):
-    codec = "skops/1"
-    header = """
-import numpy as np
-from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestRegressor
-from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
-X = np.random.default_rng(0).random((80, 3))
-y = (X.sum(axis=1) > 1.5).astype(int)
-"""
-    sources = (
-        "make_pipeline(StandardScaler(), LogisticRegression()).fit(X, y)",
-        "HistGradientBoostingClassifier(max_iter=3, random_state=0).fit(X, y)",
-        "RandomForestRegressor(n_estimators=3, random_state=0).fit(X, y)",
-        "StandardScaler()",
-    )
-
-    def same(self, one: Any, other: Any) -> bool:
-        if type(one) is not type(other) or str(one.get_params()) != str(other.get_params()):
-            return False
-        features = np.random.default_rng(1).random((20, 3))
-        return not hasattr(one, "predict") or np.array_equal(one.predict(features), other.predict(features))
-
-
-_keys = st.text(max_size=5)
-_values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8) | st.binary(max_size=8) | st.dates(),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(_keys, inner, max_size=4) | st.tuples(inner, inner),
-    max_leaves=15,
-)
-
-
-def _alike(one: Any, other: Any) -> bool:
-    if type(one) is not type(other):
-        return False
-    if isinstance(one, float) and math.isnan(one):
-        return math.isnan(other)
-    if isinstance(one, dict):
-        return one.keys() == other.keys() and all(_alike(one[key], other[key]) for key in one)
-    if isinstance(one, (list, tuple)):
-        return len(one) == len(other) and all(map(_alike, one, other))
-    return bool(one == other)
-
-
-@given(_values)
-def test_any_plain_value_comes_back_type_by_type(value: Any) -> None:
-    assert _alike(from_json(json.loads(canonical_json(to_json(value)))), value)
-
-
-@given(st.dictionaries(_keys | st.integers(), _values, max_size=6), st.randoms())
-def test_the_order_of_keys_does_not_matter(value: dict[Any, Any], random: Any) -> None:
-    items = list(value.items())
-    random.shuffle(items)
-    assert canonical_json(to_json(dict(items))) == canonical_json(to_json(value))
-
-
-@pytest.mark.parametrize(
-    ("one", "other"), [(1, True), (1, 1.0), (0.0, -0.0), ("1", 1), ([1], (1,)), ({1}, [1]), (None, "null"), ("", b"")]
-)
-def test_values_of_different_types_have_different_digests(repository: Repository, one: Any, other: Any) -> None:
-    assert repository.save(one).digest != repository.save(other).digest
-
-
-def test_a_value_that_holds_itself_is_refused(repository: Repository) -> None:
-    loop: list[Any] = []
-    loop.append(loop)
-    with pytest.raises(NoCodecError, match="holding itself"):
-        repository.save(loop)
-
-
-@pytest.mark.parametrize(
-    "value", [dt.datetime(2013, 1, 1, tzinfo=dt.timezone.utc), (1,), {1}, float("nan"), {"$type": 1}, object()]
-)
-def test_tagged_values_are_not_plain(value: Any) -> None:
-    try:
-        form = to_json(value)
-    except NoCodecError:
-        return
-    assert not is_plain(form, value)
-
-
 def test_an_array_of_objects_is_refused_with_advice(repository: Repository) -> None:
     with pytest.raises(NoCodecError, match=r"astype\(str\)"):
         repository.save(np.array([object()]))
@@ -224,7 +118,7 @@ def test_an_array_file_that_says_another_shape_is_refused(repository: Repository
     out = io.BytesIO()
     text = f"{{'descr': '<i8', 'fortran_order': False, 'shape': {header}, }}".ljust(117) + "\n"
     out.write(b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text.encode() + bytes(24))
-    stored = repository.store.put(lambda file: file.write(out.getvalue()))
+    stored = repository.store.put(of_bytes(out.getvalue()))
     with pytest.raises(ArtifactError, match="npy/1"):
         repository.load(ArtifactRef(stored.digest, "npy/1", "numpy.ndarray", stored.size))
 
@@ -279,94 +173,9 @@ def test_equal_tables_are_equal_however_they_were_put_together(repository: Repos
     assert repository.save(pieces).digest == repository.save(frame).digest
 
 
-def test_a_model_with_foreign_types_is_refused(repository: Repository) -> None:
-    from sklearn.pipeline import Pipeline
-    from sklearn.preprocessing import FunctionTransformer
+class TestParquetInParts(TestParquet):
+    """Large tables are put together column group by column group: here all are."""
 
-    with pytest.raises(NoCodecError, match="not of scikit-learn"):
-        repository.save(Pipeline([("mine", FunctionTransformer(_alike))]))
-
-
-def test_a_crafted_model_file_is_not_loaded(repository: Repository) -> None:
-    import skops.io as sio
-    from sklearn.pipeline import Pipeline
-    from sklearn.preprocessing import FunctionTransformer
-
-    data = sio.dumps(Pipeline([("mine", FunctionTransformer(_alike))]))
-    honest = repository.save(Pipeline([("s", FunctionTransformer())]))
-    stored = repository.store.put(lambda file: file.write(data))
-    with pytest.raises(Exception, match="not trusted"):
-        repository.load(type(honest)(stored.digest, "skops/1", honest.type, stored.size))
-
-
-def _calling(module: str, name: str, content: dict[str, Any]) -> dict[str, Any]:
-    """A node of a model file that calls what it names."""
-    return {
-        "__class__": name,
-        "__module__": module,
-        "__loader__": "ConstructorFromReduceNode",
-        "__id__": 999,
-        "content": content,
-    }
-
-
-@pytest.mark.parametrize(
-    ("module", "name"),
-    [
-        ("numpy.testing._private.utils", "runstring"), ("numpy", "memmap"), ("sklearn.utils._testing", "TempMemmap"), ("sklearn.metrics", "f1_score"),
-        ("sklearn.externals._packaging.version", "Version"), ("sklearn.datasets._base", "urlretrieve"), ("os", "system"), ("sklearn", "nothing"),
-    ],
-)  # fmt: skip
-def test_a_model_file_cannot_call_what_it_likes(repository: Repository, tmp_path: Path, module: str, name: str) -> None:
-    """skops calls what such a node names, so a trusted prefix would be a way to run code."""
-    import skops.io as sio
-    from sklearn.preprocessing import StandardScaler
-
-    witness = tmp_path / "ran"
-    honest = repository.save(StandardScaler())
-    data = sio.dumps(StandardScaler(with_mean=(f"open({str(witness)!r}, 'w')", {})))
-    with zipfile.ZipFile(io.BytesIO(data)) as archive:
-        schema = json.loads(archive.read("schema.json"))
-    attributes = schema["content"]["content"]
-    attributes["with_mean"] = _calling(module, name, attributes["with_mean"])
-    forged = io.BytesIO()
-    with zipfile.ZipFile(forged, "w") as archive:
-        archive.writestr("schema.json", json.dumps(schema))
-    stored = repository.store.put(lambda file: file.write(forged.getvalue()))
-    with pytest.raises(ArtifactError, match="not trusted"):
-        repository.load(type(honest)(stored.digest, "skops/1", honest.type, stored.size))
-    assert not witness.exists()
-
-
-def test_a_model_that_skops_cannot_write_is_refused_with_its_reason(repository: Repository) -> None:
-    from sklearn.cluster import Birch
-
-    with pytest.raises(NoCodecError, match="Birch"):
-        repository.save(Birch())
-
-
-@pytest.mark.parametrize(
-    "source",
-    [
-        "ensemble.HistGradientBoostingRegressor(max_iter=2)", "neighbors.KNeighborsClassifier(algorithm='kd_tree')", "calibration.CalibratedClassifierCV()",
-        "gaussian_process.GaussianProcessRegressor(gaussian_process.kernels.RBF())", "feature_selection.SelectKBest(k=1)",
-        "neural_network.MLPClassifier(max_iter=3)",
-        "preprocessing.SplineTransformer()", "cluster.FeatureAgglomeration()", "cluster.BisectingKMeans(2)", "impute.SimpleImputer()", "svm.SVC()",
-        "linear_model.TweedieRegressor()", "ensemble.GradientBoostingClassifier(n_estimators=2)", "feature_extraction.DictVectorizer()",
-    ],
-)  # fmt: skip
-def test_what_scikit_learn_fits_can_be_stored(repository: Repository, source: str) -> None:
-    """The wall around model files lets real ones through."""
-    import importlib
-
-    name = source.split(".", 1)[0]
-    module = importlib.import_module(f"sklearn.{name}")
-    model = eval(source, {name: module})
-    features = np.random.default_rng(0).random((40, 3))
-    if name == "feature_extraction":
-        model.fit([{"a": 1, "b": 2}])
-    else:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            model.fit(features, (features[:, 0] > 0.5).astype(int))
-    assert str(repository.load(repository.save(model)).get_params()) == str(model.get_params())
+    @pytest.fixture(autouse=True)
+    def _all_are_large(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("sematic_airflow_provider.artifacts.codecs.frames._LARGE", 0)

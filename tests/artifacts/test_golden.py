@@ -13,7 +13,8 @@ from sematic_airflow_provider.artifacts.digest import digest_record
 from sematic_airflow_provider.artifacts.local_store import LocalStore
 from sematic_airflow_provider.artifacts.ref import ArtifactRef
 from sematic_airflow_provider.artifacts.repository import Repository
-from tests.artifacts.test_codecs import TestJson, TestNpy
+from tests.artifacts.test_codecs import TestNpy
+from tests.artifacts.test_codecs_json import TestJson
 
 _GOLDEN = json.loads((Path(__file__).parents[1] / "golden" / "digests.json").read_text())
 _TREES: dict[str, Any] = {

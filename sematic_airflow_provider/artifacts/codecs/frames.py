@@ -13,6 +13,8 @@ from sematic_airflow_provider.errors import NoCodecError
 
 _NOTE = b"sematic.pandas"
 _CATEGORIES = b"sematic.categories"
+_LARGE = 64 << 20
+_PARTS = 8
 
 # What pandas calls the content of a column of Python objects, where all of it comes back: lists would come back as arrays, dicts with each other's keys.
 _KEPT_OBJECTS = frozenset({"string", "bytes", "decimal", "date", "time", "boolean", "empty"})
@@ -82,18 +84,53 @@ def to_arrow(frame: Any) -> Any:
     return table.replace_schema_metadata(metadata)
 
 
-def to_pandas(table: Any) -> Any:
-    """The frame that ``to_arrow`` was given."""
+def read(parquet: Any, metadata: dict[bytes, bytes], columns: list[str] | None) -> Any:
+    """The frame that ``to_arrow`` was given, from its file; with ``columns`` only those of it, and its index.
+
+    A large one is put together of parts: as a whole, the arrow table and the frame would be in memory together.
+    """
+    about = json.loads(metadata[b"pandas"])
+    index = [name for name in about["index_columns"] if isinstance(name, str)]
+    names = [name for name in parquet.schema_arrow.names if name not in index and (columns is None or name in columns)]
+    stored = sum(parquet.metadata.row_group(n).total_byte_size for n in range(parquet.num_row_groups))
+    parts = max(1, min(_PARTS, len(names))) if stored >= _LARGE else 1
+    if parts == 1:
+        frame = parquet.read(names + index).replace_schema_metadata(metadata).to_pandas()
+    else:
+        without_index = {"kind": "range", "name": None, "start": 0, "stop": parquet.metadata.num_rows, "step": 1}
+        of_part = metadata | {b"pandas": json.dumps(about | {"index_columns": [without_index]}).encode()}
+        size = -(-len(names) // parts)
+        of_index = parquet.read(index or names[:1]).replace_schema_metadata(metadata).to_pandas()
+        groups = (
+            parquet.read(names[n : n + size]).replace_schema_metadata(of_part) for n in range(0, len(names), size)
+        )
+        frame = _joined(of_index, [group.to_pandas(split_blocks=True, self_destruct=True) for group in groups])
+    return _as_noted(frame, metadata)
+
+
+def _joined(of_index: Any, parts: list[Any]) -> Any:
     import pandas as pd
 
-    metadata = table.schema.metadata or {}
+    frame = pd.concat(parts, axis=1)
+    frame.index, frame.attrs = of_index.index, of_index.attrs
+    frame.columns = frame.columns.set_names(of_index.columns.names)
+    return frame
+
+
+def _as_noted(frame: Any, metadata: dict[bytes, bytes]) -> Any:
+    """With what the notes say put right."""
+    import pandas as pd
+
     note = json.loads(metadata.get(_NOTE, b"{}"))
-    frame = table.to_pandas()
     attributes = frame.attrs
-    changed = {name: dtype for name, dtype in note.get("dtypes", {}).items() if str(frame[name].dtype) != dtype}
+    changed = {
+        name: dtype
+        for name, dtype in note.get("dtypes", {}).items()
+        if name in frame and str(frame[name].dtype) != dtype
+    }
     frame = frame.astype(changed) if changed else frame
     for name, dtype in _read_categories(metadata[_CATEGORIES]).items() if _CATEGORIES in metadata else ():
-        if not _same_categories(frame[name].dtype, dtype):
+        if name in frame and not _same_categories(frame[name].dtype, dtype):
             codes = isinstance(dtype.categories, pd.IntervalIndex)  # Parquet has no form for a column of these
             column = (
                 pd.Categorical.from_codes(frame[name], dtype=dtype)

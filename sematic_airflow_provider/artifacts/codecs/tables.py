@@ -10,17 +10,21 @@ from sematic_airflow_provider.errors import MissingExtraError, NoCodecError
 
 _KIND = b"sematic.kind"
 _SAMPLE = 50
+_GROUP_BYTES = 4 << 20
+_TEXT_WIDTH = 16
 
 
 class ParquetCodec:
     """Column order, dtypes, categories, index, attrs and flags come back as they were.
 
     What would not is refused when it is saved, never changed silently, but for one thing: missing values in columns of Python objects come back as pandas
-    reads them (None or NaN). The bytes depend on the versions of pyarrow and pandas, which stand in the file.
+    reads them (None or NaN). Row groups end at the same rows however long the table is, so that a table that grew begins with the bytes that it had.
     """
 
     name = "parquet/1"
     deterministic = True
+    depends_on = ("pyarrow", "pandas")  # their versions stand in the file
+    chunked = True
 
     def handles(self, value: object) -> bool:
         """Frames, series and tables; libraries that are not loaded cannot have made the value."""
@@ -37,7 +41,7 @@ class ParquetCodec:
             raise MissingExtraError("storing a table", "pandas") from error
         if isinstance(value, pa.Table):
             sample = value.slice(0, _SAMPLE)
-            _check_table(sample, _read(_written(sample, "table")))
+            _check_table(sample, self.decode(_written(sample, "table")))
             _write(value, "table", file)
             return
         from sematic_airflow_provider.artifacts.codecs import frames
@@ -45,19 +49,37 @@ class ParquetCodec:
         kind, frame = frames.as_frame(value)
         frames.check_columns(frame)
         sample = frame.iloc[:_SAMPLE]
-        frames.check_same(sample, frames.to_pandas(_read(_written(frames.to_arrow(sample), kind))[1]))
+        frames.check_same(sample, self.decode(_written(frames.to_arrow(sample), "frame")))
         _write(frames.to_arrow(frame), kind, file)
 
     def decode(self, data: memoryview) -> Any:
         """The frame, series or table."""
-        kind, table = _read(data)
-        if kind == "table":
-            return table
-        if kind not in ("frame", "series", "unnamed series"):
-            raise ValueError(f"a Parquet file of unknown kind {kind!r}")
-        from sematic_airflow_provider.artifacts.codecs import frames
+        return self.decode_columns(io.BytesIO(data), None)
 
-        frame = frames.to_pandas(table)
+    def decode_columns(self, file: Any, columns: list[str] | None) -> Any:
+        """The frame, series or table; with ``columns`` only those of it (and a frame's index).
+
+        Raises:
+            LookupError: it has no such column.
+        """
+        try:
+            import pyarrow as pa
+            import pyarrow.parquet as pq
+        except ImportError as error:
+            raise MissingExtraError("reading a table", "pandas") from error
+        with pq.ParquetFile(pa.PythonFile(file, mode="r"), pre_buffer=columns is not None) as parquet:
+            metadata = dict(parquet.schema_arrow.metadata or {})
+            kind = metadata.pop(_KIND, b"").decode()
+            names = parquet.schema_arrow.names
+            if missing := sorted(set(columns or ()) - set(names)):
+                raise LookupError(f"the table has no columns {', '.join(missing)}; it has {', '.join(names)[:2000]}")
+            if kind == "table":
+                return parquet.read(columns).replace_schema_metadata(metadata or None)
+            if kind not in ("frame", "series", "unnamed series"):
+                raise ValueError(f"a Parquet file of unknown kind {kind!r}")
+            from sematic_airflow_provider.artifacts.codecs import frames
+
+            frame = frames.read(parquet, metadata, columns)
         if kind == "frame":
             return frame
         series = frame.iloc[:, 0]
@@ -69,34 +91,42 @@ def _write(table: Any, kind: str, file: BinaryIO) -> None:
     import pyarrow.parquet as pq
 
     table = table.replace_schema_metadata({**(table.schema.metadata or {}), _KIND: kind.encode()})
-    # where chunks end decides where pages do: equal tables must not differ by how they were put together
-    table = table.combine_chunks()
-    pq.write_table(table, pa.PythonFile(file, mode="w"), compression="zstd", store_schema=True, version="2.6")
+    # A dictionary of numbers that hardly repeat makes the file larger, and is not worth finding out.
+    texts = [field.name for field in table.schema if not _width(field.type)]
+    options = {"compression": "zstd", "store_schema": True, "version": "2.6", "use_dictionary": texts or False}
+    options["use_compliant_nested_type"] = False  # else the fields inside lists would come back with other names
+    rows = _rows_in_group(table.schema)
+    with pq.ParquetWriter(pa.PythonFile(file, mode="w"), table.schema, **options) as writer:
+        for start in range(0, max(table.num_rows, 1), rows):
+            # where chunks end decides where pages do: equal tables must not differ by how they were put together
+            writer.write_table(table.slice(start, rows).combine_chunks(), row_group_size=rows)
 
 
-def _written(table: Any, kind: str) -> bytes:
+def _rows_in_group(schema: Any) -> int:
+    """A power of two that makes groups of about 4 MiB. It must not depend on the rows: groups of a table that grew would end elsewhere."""
+    width = sum(_width(field.type) or _TEXT_WIDTH for field in schema)
+    return int(min(1 << 18, max(1 << 13, 1 << ((_GROUP_BYTES // max(width, 1)).bit_length() - 1))))
+
+
+def _width(type_: Any) -> int:
+    """Bytes of one value of a type of fixed width, 0 for any other type."""
+    try:
+        return int(-(-type_.bit_width // 8))
+    except ValueError:
+        return 0
+
+
+def _written(table: Any, kind: str) -> memoryview:
     file = io.BytesIO()
     try:
         _write(table, kind, file)
     except (TypeError, ValueError, NotImplementedError) as error:  # pyarrow's own errors are these
         raise NoCodecError(f"the table cannot be stored as Parquet: {error}") from error
-    return file.getvalue()
+    return file.getbuffer()
 
 
-def _read(data: bytes | memoryview) -> tuple[str, Any]:
-    try:
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-    except ImportError as error:
-        raise MissingExtraError("reading a table", "pandas") from error
-    table = pq.read_table(pa.BufferReader(data))
-    metadata = dict(table.schema.metadata or {})
-    kind = metadata.pop(_KIND, b"").decode()
-    return kind, table.replace_schema_metadata(metadata or None)
-
-
-def _check_table(sample: Any, back: tuple[str, Any]) -> None:
-    fields = zip(sample.schema, back[1].schema, strict=True)
+def _check_table(sample: Any, back: Any) -> None:
+    fields = zip(sample.schema, back.schema, strict=True)
     changed = [f"{old.name} ({old.type} would come back as {new.type})" for old, new in fields if old != new]
     if changed:
         raise NoCodecError(
