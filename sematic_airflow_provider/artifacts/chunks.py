@@ -194,9 +194,12 @@ class ChunkReader(io.RawIOBase):
     def _chunk(self, number: int) -> memoryview:
         ahead = _AHEAD if number == self._last + 1 else 0
         self._last = number
-        for wanted in range(number, min(number + ahead + 1, len(self._chunks))):
-            if wanted not in self._kept:
-                self._kept[wanted] = self._readers.submit(self._read, wanted)
+        wanted = range(number, min(number + ahead + 1, len(self._chunks)))
+        for near in wanted:
+            if near not in self._kept:
+                self._kept[near] = self._readers.submit(self._read, near)
+        for near in reversed(wanted):  # those needed next go last
+            self._kept[near] = self._kept.pop(near)
         while len(self._kept) > self._keep:
             del self._kept[next(iter(self._kept))]
         return self._kept[number].result()

@@ -80,10 +80,12 @@ class Repository:
         if ref.codec == FILES:
             return unpack(self.store, load_listing(self.store, ref.digest), self.scratch.folder())
         codec = self._codec_to_read(ref)
-        data = (
-            read_chunks(self.store, load_list(self.store, ref.digest)) if ref.in_chunks else self.store.get(ref.digest)
-        )
-        return _decoded(ref, lambda: codec.decode(data))
+        if not ref.in_chunks:
+            return _decoded(ref, lambda: codec.decode(self.store.get(ref.digest)))
+        if hasattr(codec, "decode_columns"):  # a table: its file and its values are never in memory together
+            with self._opened(ref) as file:
+                return _decoded(ref, lambda: codec.decode_columns(file, None))
+        return _decoded(ref, lambda: codec.decode(read_chunks(self.store, load_list(self.store, ref.digest))))
 
     def load_columns(self, ref: ArtifactRef, columns: Sequence[str]) -> Any:
         """Some columns of a table; of a large one, only the chunks that hold them are read.

@@ -174,7 +174,7 @@ def test_equal_tables_are_equal_however_they_were_put_together(repository: Repos
 
 
 class TestParquetInParts(TestParquet):
-    """Large tables are put together column group by column group: here all are."""
+    """Large tables are put together row group by row group: here all are."""
 
     @pytest.fixture(autouse=True)
     def _all_are_large(self, monkeypatch: pytest.MonkeyPatch) -> None:

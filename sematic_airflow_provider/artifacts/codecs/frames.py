@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Iterator
 from typing import Any
 
 from sematic_airflow_provider.errors import NoCodecError
@@ -14,7 +15,7 @@ from sematic_airflow_provider.errors import NoCodecError
 _NOTE = b"sematic.pandas"
 _CATEGORIES = b"sematic.categories"
 _LARGE = 64 << 20
-_PARTS = 8
+_GROUPS = 4
 
 # What pandas calls the content of a column of Python objects, where all of it comes back: lists would come back as arrays, dicts with each other's keys.
 _KEPT_OBJECTS = frozenset({"string", "bytes", "decimal", "date", "time", "boolean", "empty"})
@@ -85,36 +86,74 @@ def to_arrow(frame: Any) -> Any:
 
 
 def read(parquet: Any, metadata: dict[bytes, bytes], columns: list[str] | None) -> Any:
-    """The frame that ``to_arrow`` was given, from its file; with ``columns`` only those of it, and its index.
-
-    A large one is put together of parts: as a whole, the arrow table and the frame would be in memory together.
-    """
+    """The frame that ``to_arrow`` was given, from its file; with ``columns`` only those of it, and its index."""
     about = json.loads(metadata[b"pandas"])
     index = [name for name in about["index_columns"] if isinstance(name, str)]
     names = [name for name in parquet.schema_arrow.names if name not in index and (columns is None or name in columns)]
-    stored = sum(parquet.metadata.row_group(n).total_byte_size for n in range(parquet.num_row_groups))
-    parts = max(1, min(_PARTS, len(names))) if stored >= _LARGE else 1
-    if parts == 1:
+    groups = range(parquet.num_row_groups)
+    if sum(parquet.metadata.row_group(n).total_byte_size for n in groups) < _LARGE:
         frame = parquet.read(names + index).replace_schema_metadata(metadata).to_pandas()
     else:
-        without_index = {"kind": "range", "name": None, "start": 0, "stop": parquet.metadata.num_rows, "step": 1}
-        of_part = metadata | {b"pandas": json.dumps(about | {"index_columns": [without_index]}).encode()}
-        size = -(-len(names) // parts)
-        of_index = parquet.read(index or names[:1]).replace_schema_metadata(metadata).to_pandas()
-        groups = (
-            parquet.read(names[n : n + size]).replace_schema_metadata(of_part) for n in range(0, len(names), size)
-        )
-        frame = _joined(of_index, [group.to_pandas(split_blocks=True, self_destruct=True) for group in groups])
+        frame = _read_piecewise(parquet, metadata, names, index)
     return _as_noted(frame, metadata)
 
 
-def _joined(of_index: Any, parts: list[Any]) -> Any:
-    import pandas as pd
+def _read_piecewise(parquet: Any, metadata: dict[bytes, bytes], names: list[str], index: list[str]) -> Any:
+    """A large frame, some row groups at a time: as a whole, the arrow table and the frame would be in memory together.
 
-    frame = pd.concat(parts, axis=1)
-    frame.index, frame.attrs = of_index.index, of_index.attrs
-    frame.columns = frame.columns.set_names(of_index.columns.names)
+    Numbers go to where the frame has them. The rest (text, categories) pandas mostly takes over as arrow has it.
+    """
+    import numpy as np
+    import pandas as pd
+    import pyarrow as pa
+
+    of_numbers = {name: dtype for name, dtype in _numpy_dtypes(parquet, metadata).items() if name in names}
+    if len(of_numbers) == len(names) and names and not index:
+        del of_numbers[names[0]]  # a table without columns would not know how long it is
+    arrays = {name: np.empty(parquet.metadata.num_rows, dtype) for name, dtype in of_numbers.items()}
+    rest, start = [], 0
+    for piece in pieces(parquet, names + index):
+        for name, array in arrays.items():
+            array[start : start + piece.num_rows] = piece.column(name).to_numpy()
+        start += piece.num_rows
+        rest.append(piece.drop_columns(list(arrays)))
+    remaining = pa.concat_tables(rest).replace_schema_metadata(metadata).to_pandas()
+    columns = {name: arrays[name] if name in arrays else remaining[name] for name in names}
+    frame = pd.DataFrame(columns, index=remaining.index, copy=False)
+    frame.attrs = remaining.attrs
+    frame.columns = frame.columns.set_names(remaining.columns.names)
     return frame
+
+
+def pieces(parquet: Any, columns: list[str] | None) -> Iterator[Any]:
+    """The table, some row groups at a time: in the order in which they lie in the file, each byte is read once."""
+    import pyarrow as pa
+
+    for first in range(0, parquet.num_row_groups, _GROUPS):
+        yield parquet.read_row_groups(list(range(first, min(first + _GROUPS, parquet.num_row_groups))), columns)
+        pa.default_memory_pool().release_unused()
+
+
+def _numpy_dtypes(parquet: Any, metadata: dict[bytes, bytes]) -> dict[str, Any]:
+    """Those columns that are plain NumPy arrays in the frame, and need no conversion."""
+    import numpy as np
+
+    empty, places = parquet.schema_arrow.empty_table(), {}
+    for number in range(parquet.metadata.num_columns):
+        places[parquet.schema.column(number).path] = number
+    frame = empty.replace_schema_metadata(metadata).to_pandas()
+    found = {}
+    for name, dtype in frame.dtypes.items():
+        same = isinstance(dtype, np.dtype) and dtype.kind in "iufmM" and empty.column(name).to_numpy().dtype == dtype
+        if same and (dtype.kind not in "iu" or _without_nulls(parquet.metadata, places[name])):
+            found[name] = dtype
+    return found
+
+
+def _without_nulls(metadata: Any, column: int) -> bool:
+    """Whole numbers that miss some are floats in pandas."""
+    groups = (metadata.row_group(n).column(column).statistics for n in range(metadata.num_row_groups))
+    return all(found is not None and found.has_null_count and found.null_count == 0 for found in groups)
 
 
 def _as_noted(frame: Any, metadata: dict[bytes, bytes]) -> Any:

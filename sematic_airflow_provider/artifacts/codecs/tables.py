@@ -73,12 +73,12 @@ class ParquetCodec:
             names = parquet.schema_arrow.names
             if missing := sorted(set(columns or ()) - set(names)):
                 raise LookupError(f"the table has no columns {', '.join(missing)}; it has {', '.join(names)[:2000]}")
-            if kind == "table":
-                return parquet.read(columns).replace_schema_metadata(metadata or None)
-            if kind not in ("frame", "series", "unnamed series"):
-                raise ValueError(f"a Parquet file of unknown kind {kind!r}")
             from sematic_airflow_provider.artifacts.codecs import frames
 
+            if kind == "table":
+                return pa.concat_tables(frames.pieces(parquet, columns)).replace_schema_metadata(metadata or None)
+            if kind not in ("frame", "series", "unnamed series"):
+                raise ValueError(f"a Parquet file of unknown kind {kind!r}")
             frame = frames.read(parquet, metadata, columns)
         if kind == "frame":
             return frame
