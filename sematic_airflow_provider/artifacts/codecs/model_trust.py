@@ -14,7 +14,7 @@ from importlib import import_module
 from types import FunctionType
 from typing import Any
 
-SCHEMA = "schema.json"
+from sematic_airflow_provider.artifacts.codecs.model_form import SCHEMA, UFUNC_MODULES
 
 _NAMES = frozenset(
     {
@@ -39,7 +39,7 @@ def refused(data: bytes, untrusted: list[str]) -> list[str]:
     """
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         schema = json.loads(archive.read(SCHEMA))
-    found = {name for name in untrusted if not (name in _NAMES or _is_class(name) or _is_scoring_function(name))}
+    found = {name for name in untrusted if not _may_be_named(name)}
     return sorted(found | {name for name in _called(schema) if not (name in _NAMES or _is_class(name))})
 
 
@@ -54,6 +54,16 @@ def _called(node: Any) -> Iterator[str]:
             if item.get("__loader__") == _CALLING:
                 yield f"{item.get('__module__')}.{item.get('__class__')}"
             pending.extend(item.values())
+
+
+def _may_be_named(name: str) -> bool:
+    return name in _NAMES or _is_class(name) or _is_scoring_function(name) or _is_ufunc(name)
+
+
+def _is_ufunc(name: str) -> bool:
+    """skops knows them by the name of the module that it found them in."""
+    module, _, attribute = name.rpartition(".")
+    return module in UFUNC_MODULES and type(getattr(import_module(module), attribute, None)).__name__ == "ufunc"
 
 
 def _is_class(name: str) -> bool:
