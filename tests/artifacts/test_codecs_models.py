@@ -60,7 +60,7 @@ columns = ColumnTransformer([("codes", OrdinalEncoder(), ["carrier"]), ("numbers
         "make_pipeline(columns, HistGradientBoostingClassifier(max_iter=3, random_state=0)).fit(frame, y)",
         "make_pipeline(FunctionTransformer(np.log1p), FunctionTransformer(expit), FunctionTransformer(np.mean))",
         "CountVectorizer(vocabulary={'some', 'words', 'of', 'a', 'set'})",
-        "LogisticRegression(class_weight={0: 2.0, 1: 0.5, 'x': 1.0, np.int64(7): 3.0, np.str_('y'): 2.0})",
+        "LogisticRegression(class_weight={0: 2.0, 1: 0.5, np.int64(7): 3.0, 'x': 1.0, np.str_('y'): 2.0})",
     )
 
     def same(self, one: Any, other: Any) -> bool:

@@ -94,8 +94,8 @@ def _without_gaps(data: bytes) -> bytes:
     array = np.load(io.BytesIO(data), allow_pickle=False)
     if array.dtype.names is None:
         return data
-    order = "F" if array.flags.f_contiguous and not array.flags.c_contiguous else "C"
-    clean, out = np.zeros(array.shape, array.dtype, order), io.BytesIO()  # zeros_like leaves such bytes as they are
+    # zeros_like leaves such bytes as they are
+    clean, out = np.zeros(array.shape, array.dtype, order="C" if array.flags.c_contiguous else "F"), io.BytesIO()
     for field in array.dtype.names:
         clean[field] = array[field]
     np.save(out, clean, allow_pickle=False)
