@@ -11,15 +11,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
 
+from sematic_airflow_provider.artifacts import condemned
 from sematic_airflow_provider.artifacts.content import BLOCK, Content, copy_hashed, digest_of, of_bytes, read_all
 from sematic_airflow_provider.artifacts.digest import Digest, digest_bytes, parse_digest, short
 from sematic_airflow_provider.artifacts.store import (
-    REFRESH_SECONDS,
+    OWN,
     BlobStat,
+    Pace,
     Stored,
     blob_path,
     check_path,
     check_unchanged,
+    is_document,
     memory,
 )
 from sematic_airflow_provider.errors import ArtifactCorruptedError, ArtifactNotFoundError, MissingExtraError, StoreError
@@ -32,9 +35,10 @@ _OBJECT_STORES = frozenset({"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "ad
 class FsspecStore:
     """Object stores make what is put visible whole or not at all; elsewhere it is written under another name and moved."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, pace: Pace | None = None) -> None:
         import fsspec
 
+        self.pace = pace or Pace()
         protocol = url.split("://", 1)[0]
         try:
             self._fs, self._root = fsspec.core.url_to_fs(url)
@@ -53,7 +57,7 @@ class FsspecStore:
         with self._explained("cannot be written", missing_is_failure=True):
             digest = digest_of(content)
             target = self._path(blob_path(digest))
-            if self._refreshed(target, content.size):
+            if self._refreshed(target, digest, content.size):
                 return Stored(digest, content.size, new=False)
             self._publish(content, target, digest)
         return Stored(digest, content.size, new=True)
@@ -114,6 +118,19 @@ class FsspecStore:
         with suppress(FileNotFoundError), self._explained("cannot be written"):
             self._fs.rm_file(self._path(blob_path(parse_digest(digest))))
 
+    def discard(self, digests: Sequence[Digest], before: float) -> list[Digest]:
+        """See Store. What fsspec's file system sends again by itself when no answer comes is not known here."""
+        return condemned.discard(self, digests, before, self.delete)
+
+    def tidy(self, before: float) -> int:
+        """See Store."""
+        old = [
+            path for path in self.list_documents("tmp") if _stat_of(self._fs.info(self._path(path))).modified < before
+        ]
+        for path in old:
+            self.delete_document(path)
+        return len(old)
+
     def now(self) -> float:
         """See Store."""
         probe = f"tmp/clock-{uuid.uuid4().hex}"
@@ -147,6 +164,21 @@ class FsspecStore:
             return []
         return sorted(f"{folder}/{entry['name'].rsplit('/', 1)[-1]}" for entry in entries if entry["type"] == "file")
 
+    def documents(self) -> Iterator[str]:
+        """See Store."""
+        try:
+            with self._explained("cannot be listed"):
+                self._fs.invalidate_cache()
+                top: list[dict[str, Any]] = self._fs.ls(self._root, detail=True)
+                names = [str(entry["name"]) for entry in top if entry["type"] == "file"]
+                for entry in top:
+                    if entry["type"] != "file" and entry["name"].rstrip("/").rsplit("/", 1)[-1] not in OWN:
+                        names.extend(str(name) for name in self._fs.find(entry["name"]))
+        except FileNotFoundError:
+            return
+        start = len(top[0]["name"].rstrip("/").rsplit("/", 1)[0]) + 1 if top else 0
+        yield from (name[start:] for name in names if is_document(name[start:]))
+
     def delete_document(self, path: str) -> None:
         """See Store."""
         with suppress(FileNotFoundError), self._explained("cannot be written"):
@@ -166,20 +198,21 @@ class FsspecStore:
     def _make_parent(self, target: str) -> None:
         self._fs.makedirs(target.rsplit("/", 1)[0], exist_ok=True)
 
-    def _refreshed(self, target: str, size: int) -> bool:
+    def _refreshed(self, target: str, digest: Digest, size: int) -> bool:
         try:
             self._fs.invalidate_cache(target.rsplit("/", 1)[0])
             found = _stat_of(self._fs.info(target))
         except FileNotFoundError:
             return False
         if found.size != size:
+            condemned.wait_until_spared(self, digest)
             return False
-        if time.time() - found.modified > REFRESH_SECONDS:
-            self._touch(target)
-        return True
+        if time.time() - found.modified <= self.pace.refresh:
+            return True
+        return condemned.renewed(self, digest, size, lambda: self._touch(target))
 
     def _touch(self, target: str) -> None:
-        """Renew a blob's time. A place that can do neither keeps the first write's: its collector must be given a long grace."""
+        """Renew a blob's time, where this place can do that."""
         try:
             self._fs.touch(target, truncate=False)
         except (NotImplementedError, OSError, TypeError, ValueError):

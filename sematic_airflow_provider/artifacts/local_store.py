@@ -7,20 +7,23 @@ import os
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import IO, BinaryIO, cast
 
+from sematic_airflow_provider.artifacts import collector_lock
 from sematic_airflow_provider.artifacts.content import BLOCK, Content, copy_hashed, digest_of
 from sematic_airflow_provider.artifacts.digest import Digest, parse_digest, short
 from sematic_airflow_provider.artifacts.store import (
-    REFRESH_SECONDS,
+    OWN,
     BlobStat,
+    Pace,
     Stored,
     blob_path,
     check_path,
     check_unchanged,
     digest_mapped,
+    is_document,
     memory,
     read_hashed,
 )
@@ -31,8 +34,9 @@ from sematic_airflow_provider.errors import ArtifactCorruptedError, ArtifactNotF
 class LocalStore:
     """Blobs and documents in a folder. Safe with any number of processes: files appear by rename, whole or not at all."""
 
-    def __init__(self, root: str | os.PathLike[str], *, create: bool = False) -> None:
+    def __init__(self, root: str | os.PathLike[str], *, create: bool = False, pace: Pace | None = None) -> None:
         self._root = Path(root).expanduser().absolute()
+        self.pace = pace or Pace()
         self.url = str(self._root)
         if create:
             with self._explained("cannot be made"):
@@ -118,6 +122,29 @@ class LocalStore:
         with self._explained("cannot be written"):
             (self._root / blob_path(parse_digest(digest))).unlink(missing_ok=True)
 
+    def discard(self, digests: Sequence[Digest], before: float) -> list[Digest]:
+        """See Store. A blob is looked at and deleted under a lock that whoever renews or replaces one takes too."""
+        gone: list[Digest] = []
+        with self._explained("cannot be cleaned"), collector_lock.opened(self._root, writable=True) as lock:
+            for digest in digests:
+                path = self._root / blob_path(parse_digest(digest))
+                with lock.held(exclusive=True), suppress(FileNotFoundError):
+                    if path.stat().st_mtime < before:
+                        path.unlink()
+                        gone.append(digest)
+        return gone
+
+    def tidy(self, before: float) -> int:
+        """See Store."""
+        done = 0
+        with self._explained("cannot be cleaned"):
+            for path in (self._root / "tmp").glob("*"):
+                with suppress(FileNotFoundError):
+                    if path.is_file() and path.stat().st_mtime < before:
+                        path.unlink()
+                        done += 1
+        return done
+
     def now(self) -> float:
         """See Store: of the machine that holds the folder, which may be a file server."""
         with (
@@ -157,6 +184,14 @@ class LocalStore:
         except FileNotFoundError:
             return []
 
+    def documents(self) -> Iterator[str]:
+        """See Store."""
+        for folder, folders, files in os.walk(self._root, onerror=self._unreadable):
+            if Path(folder) == self._root:
+                folders[:] = [name for name in folders if name not in OWN]
+            found = (Path(folder, name).relative_to(self._root).as_posix() for name in files)
+            yield from (path for path in found if is_document(path))
+
     def delete_document(self, path: str) -> None:
         """See Store."""
         with self._explained("cannot be written"):
@@ -171,17 +206,30 @@ class LocalStore:
         self.delete_document(probe)
 
     def _refreshed(self, target: Path, size: int) -> bool:
-        """Whether the blob is there, whole; then its time is recent."""
+        """Whether the blob is there, whole; then its time is recent, and no collector is about to delete it."""
         try:
             found = target.stat()
-            if found.st_size != size:
-                return False  # cut short by something outside: replace it
-            if time.time() - found.st_mtime > REFRESH_SECONDS:
-                with suppress(PermissionError):  # another user's file in a shared folder: there, but not ours to touch
-                    os.utime(target)
+            if found.st_size == size and time.time() - found.st_mtime <= self.pace.refresh:
+                return True
+            with self._no_collector():  # it may have gone since, or been made whole
+                if target.stat().st_size != size:
+                    return False  # cut short by something outside: replace it
+                os.utime(target)
         except FileNotFoundError:
             return False
+        except PermissionError:
+            return False  # another user's file in a shared folder: one of our own takes its place
         return True
+
+    @contextmanager
+    def _no_collector(self) -> Iterator[None]:
+        """While this is entered, no collector deletes a blob. On a file system without locks none runs, see ``discard``."""
+        with collector_lock.opened(self._root, writable=False) as lock, lock.held(exclusive=False):
+            yield
+
+    def _unreadable(self, error: OSError) -> None:
+        if not isinstance(error, FileNotFoundError):
+            raise StoreError(f"the artifact store {self._root} cannot be read: {error}", self.url) from error
 
     def _staging(self) -> Path:
         staging = self._root / "tmp"
@@ -209,7 +257,9 @@ class LocalStore:
             _sync(temporary)
         for target, temporary in written.items():
             self._make_folder(target.parent)
-            os.replace(temporary, target)
+            replaces_blob = target.parent.parent.name == "blobs" and target.exists()
+            with self._no_collector() if replaces_blob else nullcontext():
+                os.replace(temporary, target)
         for folder in {target.parent for target in written}:
             _sync(folder)
 

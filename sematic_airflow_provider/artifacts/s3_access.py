@@ -107,8 +107,10 @@ def default_access() -> S3Access:
 class S3Clients:
     """One client for each process, made when first asked for. Nothing is shared with a process that was forked."""
 
-    def __init__(self, location: S3Location, access: Callable[[], S3Access] | None, connections: int) -> None:
-        self._location = location
+    def __init__(
+        self, location: S3Location, access: Callable[[], S3Access] | None, connections: int, attempts: int = 6
+    ) -> None:
+        self._location, self._attempts = location, attempts
         self._access = access or default_access
         self._connections = connections
         self._made: dict[int, Any] = {}
@@ -126,7 +128,7 @@ class S3Clients:
     def _make(self) -> Any:
         access, location = self._access(), self._location
         config = Config(
-            retries={"mode": "standard", "total_max_attempts": 6},
+            retries={"mode": "standard", "total_max_attempts": self._attempts},
             connect_timeout=10,
             read_timeout=60,
             tcp_keepalive=True,

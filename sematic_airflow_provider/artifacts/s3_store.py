@@ -13,13 +13,23 @@ from typing import Any
 
 from botocore.exceptions import ClientError  # type: ignore[import-untyped, unused-ignore]
 
+from sematic_airflow_provider.artifacts import condemned
 from sematic_airflow_provider.artifacts.content import Content, digest_of, of_bytes
 from sematic_airflow_provider.artifacts.digest import Digest, digest_bytes, parse_digest, short
 from sematic_airflow_provider.artifacts.s3_access import S3Access, S3Clients, parse_location
 from sematic_airflow_provider.artifacts.s3_download import S3Downloads
 from sematic_airflow_provider.artifacts.s3_errors import CONFLICT, EXISTS, NOT_FOUND, code_of, explained
 from sematic_airflow_provider.artifacts.s3_upload import MEMORY, PART, S3Uploads
-from sematic_airflow_provider.artifacts.store import REFRESH_SECONDS, BlobStat, Stored, blob_path, check_path, memory
+from sematic_airflow_provider.artifacts.store import (
+    OWN,
+    BlobStat,
+    Pace,
+    Stored,
+    blob_path,
+    check_path,
+    is_document,
+    memory,
+)
 from sematic_airflow_provider.errors import ArtifactCorruptedError, ArtifactNotFoundError, StoreError
 
 log = logging.getLogger(__name__)
@@ -37,11 +47,19 @@ class S3Store:
     """
 
     def __init__(
-        self, url: str, *, access: Callable[[], S3Access] | None = None, part_size: int = PART, threads: int = 12
+        self,
+        url: str,
+        *,
+        access: Callable[[], S3Access] | None = None,
+        part_size: int = PART,
+        threads: int = 12,
+        pace: Pace | None = None,
     ) -> None:
+        self.pace = pace or Pace()
         self._location = parse_location(url)
         self.url = self._location.url
         self._clients = S3Clients(self._location, access, threads)
+        self._clients_that_ask_once = S3Clients(self._location, access, threads, attempts=1)
         self._uploads = S3Uploads(self._clients, self._location, part_size, threads)
         self._downloads = S3Downloads(self._clients, self._location.bucket, part_size, threads)
         self._part_size, self._threads = part_size, threads
@@ -108,6 +126,30 @@ class S3Store:
         with self._explained(f"cannot be written (artifact {short(digest)})"):
             self._delete(key)
 
+    def discard(self, digests: Sequence[Digest], before: float) -> list[Digest]:
+        """See Store. A delete that got no answer is not sent again: the second one might delete what a put has written meanwhile."""
+
+        def delete(digest: Digest) -> None:
+            self._clients_that_ask_once.client().delete_object(Bucket=self._location.bucket, Key=self._blob(digest))
+
+        with self._explained("cannot be cleaned"):
+            return condemned.discard(self, digests, before, delete)
+
+    def tidy(self, before: float) -> int:
+        """See Store: uploads in parts that were never completed."""
+        done = 0
+        with self._explained("cannot be cleaned"):
+            pages = self._client.get_paginator("list_multipart_uploads").paginate(
+                Bucket=self._location.bucket, Prefix=self._location.key("blobs/")
+            )
+            for upload in (upload for page in pages for upload in page.get("Uploads", ())):
+                if upload["Initiated"].timestamp() < before:
+                    self._client.abort_multipart_upload(
+                        Bucket=self._location.bucket, Key=upload["Key"], UploadId=upload["UploadId"]
+                    )
+                    done += 1
+        return done
+
     def now(self) -> float:
         """See Store."""
         with self._explained("cannot be read"):
@@ -137,6 +179,21 @@ class S3Store:
         names = [entry["Key"].removeprefix(prefix) for entry in self._listed(prefix, Delimiter="/")]
         return sorted(f"{folder}/{name}" for name in names if name and not name.startswith("."))
 
+    def documents(self) -> Iterator[str]:
+        """See Store."""
+        root = self._location.key("")
+        with self._explained("cannot be listed"):
+            pages = self._client.get_paginator("list_objects_v2").paginate(
+                Bucket=self._location.bucket, Prefix=root, Delimiter="/"
+            )
+            top = list(pages)
+        keys = [entry["Key"] for page in top for entry in page.get("Contents", ())]
+        folders = [entry["Prefix"] for page in top for entry in page.get("CommonPrefixes", ())]
+        for folder in folders:
+            if folder.removeprefix(root).rstrip("/") not in OWN:
+                keys.extend(entry["Key"] for entry in self._listed(folder))
+        yield from (key.removeprefix(root) for key in keys if is_document(key.removeprefix(root)))
+
     def delete_document(self, path: str) -> None:
         """See Store."""
         key = self._document(path)
@@ -158,7 +215,7 @@ class S3Store:
         with self._explained(f"cannot be written (artifact {short(digest)})"):
             for attempt in range(_ATTEMPTS):
                 found = self._head(key)
-                if found is not None and found.stat.size == content.size and self._refreshed(key, found):
+                if found is not None and self._refreshed(key, digest, content.size, found):
                     return Stored(digest, content.size, new=False)
                 try:
                     # one that is of another size was cut short by something outside: replace it
@@ -172,12 +229,15 @@ class S3Store:
                     return Stored(digest, content.size, new=True)
         raise AssertionError  # the last attempt returns or raises
 
-    def _refreshed(self, key: str, found: _Found) -> bool:
-        """Whether the blob is there and its time recent."""
-        if found.now - found.stat.modified <= REFRESH_SECONDS:
+    def _refreshed(self, key: str, digest: Digest, size: int, found: _Found) -> bool:
+        """Whether the blob is there, whole, its time recent, and no collector about to delete it."""
+        if found.stat.size != size:
+            condemned.wait_until_spared(self, digest)
+            return False
+        if found.now - found.stat.modified <= self.pace.refresh:
             return True
         try:
-            self._uploads.refresh(key, found.stat.size)
+            return condemned.renewed(self, digest, size, lambda: self._uploads.refresh(key, size))
         except ClientError as error:
             # Deleted meanwhile, or a server that cannot copy: the content is at hand, and is written again.
             if code_of(error) in NOT_FOUND or code_of(error) in (
@@ -187,7 +247,6 @@ class S3Store:
             ):
                 return False
             raise
-        return True
 
     def _read(self, digest: Digest, target: Callable[[int], memoryview]) -> memoryview:
         key = self._blob(digest)

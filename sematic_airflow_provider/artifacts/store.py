@@ -25,7 +25,22 @@ if TYPE_CHECKING:
 REFRESH_SECONDS = 6 * 3600.0
 """How old a blob must be for a put of the same bytes to renew its time. A collector's grace period must be longer."""
 
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """The times, in seconds, that puts and a collector keep to (see ``retention``). All users of one store must have the same."""
+
+    refresh: float = REFRESH_SECONDS
+    settle: float = 30.0
+    """How long a collector waits after it has said what it will delete: longer than a put takes from asking for that to renewing a blob."""
+    lease: float = 600.0
+    """How long that which it has said holds. It deletes in the first half; the second is for requests that are on their way."""
+
+
 _MADV_POPULATE_READ = 22  # Linux 5.14; Python names it from 3.14 on
+
+OWN = frozenset({"blobs", "tmp", "gc"})
+"""Folders below the root that hold no documents of others."""
 
 _PATH = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.=+-]*(/[A-Za-z0-9_][A-Za-z0-9_.=+-]*)*")
 
@@ -52,12 +67,13 @@ class Store(Protocol):
     """What every store does. All methods raise StoreError when the place itself fails."""
 
     url: str
+    pace: Pace
 
     def put(self, content: Content) -> Stored:
         """Store bytes at their digest. All or nothing: nobody ever sees a part of them under their name.
 
         Bytes that are stored already are not written again, nor read; one look at the blob's size and age is all. Where it is older than
-        ``REFRESH_SECONDS``, its modification time is renewed, so that a collector that looks at ages cannot remove what has just been referred to.
+        ``pace.refresh``, its modification time is renewed, so that a collector that looks at ages cannot remove what has just been referred to.
 
         Raises:
             StoreError: also where the content changed between being hashed and being written.
@@ -89,7 +105,17 @@ class Store(Protocol):
         """All blobs, in the order of their digests."""
 
     def delete(self, digest: Digest) -> None:
-        """Delete a blob; one that is gone already is fine. See ``retention`` for when that is safe."""
+        """Delete a blob; one that is gone already is fine. A put of the same bytes may lose them: see ``discard``."""
+
+    def discard(self, digests: Sequence[Digest], before: float) -> list[Digest]:
+        """Delete those whose time is before this; the digests of those that were. Any number of puts may go on meanwhile: one that has found
+        such a blob renews its time first, and then it stays, or writes it anew.
+
+        ``before`` must lie more than four times ``pace.refresh`` in the past.
+        """
+
+    def tidy(self, before: float) -> int:
+        """Delete what writers that were killed before this time have left of blobs that they did not finish; how many pieces."""
 
     def now(self) -> float:
         """The time by the clock that ``BlobStat.modified`` is told by."""
@@ -102,6 +128,9 @@ class Store(Protocol):
 
     def list_documents(self, folder: str) -> list[str]:
         """Paths of the documents right in a folder, sorted; empty where there is none."""
+
+    def documents(self) -> Iterator[str]:
+        """Paths of all documents, in any folder; but not of what the store and its collector keep for themselves, in ``gc`` and ``tmp``."""
 
     def delete_document(self, path: str) -> None:
         """Delete a document; one that is gone already is fine."""
@@ -124,6 +153,11 @@ def check_path(path: str) -> str:
     if not _PATH.fullmatch(path) or ".." in path or path.split("/", 1)[0].lower() == "blobs":
         raise ValueError(f"not a document path: {path[:200]!r}")
     return path
+
+
+def is_document(path: str) -> bool:
+    """Whether this is the path of a document that a store tells of in ``documents``."""
+    return bool(_PATH.fullmatch(path)) and ".." not in path and path.split("/", 1)[0].lower() not in OWN
 
 
 def check_unchanged(expected: Digest | None, actual: Digest, url: str) -> None:
