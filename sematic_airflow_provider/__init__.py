@@ -9,6 +9,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from sematic_airflow_provider.artifacts.artifact import Artifact
+    from sematic_airflow_provider.artifacts.batches import Batches
     from sematic_airflow_provider.errors import GateFailedError, SematicError
     from sematic_airflow_provider.lineage.capture import log_metric
     from sematic_airflow_provider.safety.gate import Bounds, check_bounds
@@ -16,9 +18,20 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-__all__ = ["Bounds", "GateFailedError", "SematicError", "check_bounds", "log_metric", "sematic_task"]
+__all__ = [
+    "Artifact",
+    "Batches",
+    "Bounds",
+    "GateFailedError",
+    "SematicError",
+    "check_bounds",
+    "log_metric",
+    "sematic_task",
+]
 
 _HOMES = {
+    "Artifact": "artifacts.artifact",
+    "Batches": "artifacts.batches",
     "Bounds": "safety.gate",
     "GateFailedError": "errors",
     "SematicError": "errors",

@@ -6,6 +6,7 @@
     + ArtifactCorruptedError  expected, actual, path
     + NoCodecError            (TypeError)
     + InvalidRefError         (ValueError)
+    + MissingPartError        (LookupError)
     + StoreError              (OSError)            store
   x LineageError
     + EventRejectedError      (ValueError)         field
@@ -66,6 +67,12 @@ class NoCodecError(ArtifactError, TypeError):
 
 class InvalidRefError(ArtifactError, ValueError):
     """A reference that is not well-formed: it was written by something else, or tampered with."""
+
+    permanent = True
+
+
+class MissingPartError(ArtifactError, LookupError):
+    """An artifact has no such column or file."""
 
     permanent = True
 

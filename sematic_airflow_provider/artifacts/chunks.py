@@ -1,7 +1,8 @@
 """``chunks/1``: large contents in pieces whose borders are found in the content itself, so that a small change costs little.
 
 The artifact's blob is then the list of its chunks; each chunk is a blob of its own. Borders are found by FastCDC (Xia et al., "The Design of Fast
-Content-Defined Chunking for Data Deduplication Based Storage Systems", IEEE TPDS 2020). The parameters are part of the format: other ones would give other digests.
+Content-Defined Chunking for Data Deduplication Based Storage Systems", IEEE TPDS 2020). The parameters are part of the format: other ones would give
+other digests.
 """
 
 from __future__ import annotations

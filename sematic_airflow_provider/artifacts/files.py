@@ -1,7 +1,7 @@
 """``files/1``: a file or a folder, streamed. The artifact's blob lists the entries and the chunks of their contents, one after another.
 
-Names, contents, empty folders, symbolic links that stay inside, and whether a file is executable come back; owners, times and other rights do not, so equal contents
-have equal digests wherever they lie.
+Names, contents, empty folders, symbolic links that stay inside, and whether a file is executable come back; owners, times and other rights do not:
+equal contents have equal digests wherever they lie.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from sematic_airflow_provider.artifacts.chunks import ChunkList, ChunkReader, cu
 from sematic_airflow_provider.artifacts.content import BLOCK, of_bytes
 from sematic_airflow_provider.artifacts.digest import Digest, canonical_json, digest_bytes, short
 from sematic_airflow_provider.artifacts.store import Store, Stored
-from sematic_airflow_provider.errors import ArtifactError, NoCodecError
+from sematic_airflow_provider.errors import ArtifactError, MissingPartError, NoCodecError
 
 NAME = "files/1"
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -128,7 +128,7 @@ def unpack(store: Store, found: Files, parent: Path, only: str | None = None) ->
     """Write the file or folder into an empty folder; its path. With ``only``, just the file of that path in it.
 
     Raises:
-        LookupError: there is no such file in it.
+        MissingPartError: there is no such file in it.
         ArtifactCorruptedError, ArtifactNotFoundError, StoreError: it cannot be read as it was saved.
     """
     root = parent if found.kind == "file" else parent / found.name
@@ -136,7 +136,7 @@ def unpack(store: Store, found: Files, parent: Path, only: str | None = None) ->
     if only is not None and not any(
         entry.path == only and entry.kind in ("file", "executable") for entry in found.entries
     ):
-        raise LookupError(f"there is no file {only!r} in it")
+        raise MissingPartError(f"there is no file {only!r} in it")
     position = 0
     with ChunkReader(store, found.chunks) as reader:
         for entry in found.entries:

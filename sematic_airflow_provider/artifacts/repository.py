@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, BinaryIO, cast
 
+from sematic_airflow_provider.artifacts.artifact import Artifact
 from sematic_airflow_provider.artifacts.batches import Batches, is_stream
 from sematic_airflow_provider.artifacts.chunks import ONE_BLOB, ChunkReader, load_list, put_chunked, read_chunks
 from sematic_airflow_provider.artifacts.codecs.json import from_json, is_plain, to_json
@@ -92,6 +93,7 @@ class Repository:
 
         Raises:
             TypeError: it is no table.
+            MissingPartError: it has no such column.
             ArtifactError and its kinds: as ``load`` does.
         """
         decode = getattr(self._codec_to_read(ref), "decode_columns", None) if ref.codec not in (TREE, FILES) else None
@@ -104,7 +106,7 @@ class Repository:
         """One file of a folder.
 
         Raises:
-            LookupError: there is no such file.
+            MissingPartError: there is no such file.
             ArtifactError and its kinds: as ``load`` does.
         """
         if ref.codec != FILES:
@@ -137,6 +139,8 @@ class Repository:
     def _save(
         self, value: Any, name: str, depth: int, *, inline_limit: int | None = None, also_stored: bool = True
     ) -> ArtifactRef:
+        if isinstance(value, Artifact):
+            value = value.ref
         if isinstance(value, ArtifactRef):
             return value.named(name) if name else value
         if isinstance(value, Path):

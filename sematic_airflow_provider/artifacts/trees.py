@@ -45,6 +45,25 @@ class Tree:
             raise ValueError(f"the keys of a {kind} must be text")
         return cls(kind, members, of)
 
+    def labels(self) -> list[Any]:
+        """The keys of the members, in order."""
+        return [from_json(key) if self.kind == "map" else key for key, _ in self.members]
+
+    def member(self, key: Any) -> ArtifactRef:
+        """The member under a key or index.
+
+        Raises:
+            LookupError: there is none.
+        """
+        if self.kind in ("list", "tuple", "batches"):
+            if not isinstance(key, int):
+                raise LookupError(f"a {self.kind} has members by number, not by {key!r}")
+            return self.members[key][1]
+        for known, (_, ref) in zip(self.labels(), self.members, strict=True):
+            if known == key:
+                return ref
+        raise KeyError(key)
+
     def value(self, load: Callable[[ArtifactRef], Any]) -> Any:
         """The collection, of members as ``load`` gives them; batches load theirs when they are reached."""
         if self.kind == "batches":

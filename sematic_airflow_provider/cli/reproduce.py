@@ -105,6 +105,7 @@ def _reproduce(step: RecordedStep, repository: Repository, *, allow_pickle: bool
         task = PodTask(
             code=ArtifactRef.from_json(facet["code"]),
             function=str(facet["function"]).rsplit(".", 1)[-1],
+            module=str(facet["function"]).rpartition(".")[0],
             arguments={name: ArtifactRef.from_json(ref) for name, ref in (facet.get("arguments") or {}).items()},
             store=repository.store.url,
             result=f"results/{uuid.uuid4().hex}.json",

@@ -12,6 +12,7 @@ from types import ModuleType
 from typing import Any
 
 from sematic_airflow_provider.artifacts.digest import short
+from sematic_airflow_provider.artifacts.handing import handed_over, hints_of, read_with
 from sematic_airflow_provider.artifacts.ref import ArtifactRef
 from sematic_airflow_provider.artifacts.repository import Repository, open_repository
 from sematic_airflow_provider.errors import SematicError, StepError
@@ -33,7 +34,7 @@ def run(task: PodTask) -> PodResult:
     outputs: Mapping[str, ArtifactRef] = {}
     error, permanent = "", False
     try:
-        outputs = _execute(task, repository)
+        outputs = _execute(task, repository, record)
     except Exception as failure:  # noqa: BLE001 - whatever a user's function raises is the result of its step
         error = "".join(traceback.format_exception(failure))
         permanent = isinstance(failure, SematicError) and failure.permanent
@@ -44,35 +45,49 @@ def run(task: PodTask) -> PodResult:
         metrics=record.metrics,
         error=error,
         permanent=permanent,
+        reads=list(record.reads.values()),
     )
+    repository.scratch.clear()
     repository.store.write_document(task.result, result.to_json())
     return result
 
 
-def _execute(task: PodTask, repository: Repository) -> dict[str, ArtifactRef]:
-    function = load_function(repository.load(task.code), task.function, task.code.digest)
-    arguments = {name: repository.load(ref) for name, ref in task.arguments.items()}
+def _execute(task: PodTask, repository: Repository, record: capture.Capture) -> dict[str, ArtifactRef]:
+    function = load_function(repository.load(task.code), task.function, task.code.digest, task.module)
+
+    def load(value: Any) -> Any:
+        if not isinstance(value, ArtifactRef):
+            return value
+        for ref in read_with(value, repository):
+            record.note_read(ref)
+        return repository.load(value)
+
+    hints = hints_of(function)
+    arguments = {
+        name: handed_over(ref, hints.get(name), repository, record.note_read, load)
+        for name, ref in task.arguments.items()
+    }
     value = call(function, arguments)
     return save_outputs(repository, value, multiple=task.multiple_outputs, prefix=task.output_names)
 
 
-def load_function(text: str, name: str, digest: str) -> Callable[..., Any]:
-    """Define the module that a code artifact holds and return its function.
+def load_function(text: str, name: str, digest: str, module: str = "") -> Callable[..., Any]:
+    """Define the module that a code artifact holds and return its function. Classes in it are those of the module that it was taken from.
 
     Raises:
         StepError: a module that it imports is missing here, or it does not define the function.
     """
-    module_name = f"sematic_step_{short(digest)}"
+    module_name = f"sematic_step_{short(digest)}" + (f"_{module}" if module else "")
     file = f"<{module_name}>"
-    module = ModuleType(module_name)
-    module.__file__ = file
-    sys.modules[module_name] = module
+    made = ModuleType(module_name)
+    made.__file__ = file
+    sys.modules[module_name] = made
     linecache.cache[file] = (len(text), None, text.splitlines(keepends=True), file)  # so that tracebacks show the lines
     try:
-        exec(compile(text, file, "exec"), module.__dict__)  # noqa: S102 - running recorded step code is what this module is for
+        exec(compile(text, file, "exec"), made.__dict__)  # noqa: S102 - running recorded step code is what this module is for
     except ImportError as error:
         raise StepError(f"the step {name} needs a module that is not installed here: {error}") from error
-    function = getattr(module, name, None)
+    function = getattr(made, name, None)
     if not callable(function):
         raise StepError(f"the recorded code {short(digest)} does not define {name}")
     return function

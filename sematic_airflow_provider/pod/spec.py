@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -18,7 +18,8 @@ TASK_VARIABLE: Final = "SEMATIC_POD_TASK"
 class PodTask:
     """One step: code artifact and function in it, arguments by ref, the store, and the document that takes the result.
 
-    ``multiple_outputs`` makes a returned dict one output for each of its keys; ``output_names`` is the prefix of the outputs' logical names.
+    ``module`` is the name of the module that the function was taken from: classes of values go by it. ``multiple_outputs`` makes a returned dict one
+    output for each of its keys; ``output_names`` is the prefix of the outputs' logical names.
     """
 
     code: ArtifactRef
@@ -26,6 +27,7 @@ class PodTask:
     arguments: Mapping[str, ArtifactRef]
     store: str
     result: str
+    module: str = ""
     multiple_outputs: bool = False
     output_names: str = ""
     inline_limit: int = 1024
@@ -41,6 +43,7 @@ class PodTask:
                 "arguments": {name: ref.to_json() for name, ref in self.arguments.items()},
                 "store": self.store,
                 "result": self.result,
+                "module": self.module,
                 "multiple_outputs": self.multiple_outputs,
                 "output_names": self.output_names,
                 "inline_limit": self.inline_limit,
@@ -68,6 +71,7 @@ class PodTask:
                 arguments={name: ArtifactRef.from_json(ref) for name, ref in record["arguments"].items()},
                 store=_text(record, "store"),
                 result=_text(record, "result"),
+                module=_text(record, "module"),
                 multiple_outputs=record["multiple_outputs"] is True,
                 output_names=_text(record, "output_names"),
                 inline_limit=int(record["inline_limit"]),
@@ -94,6 +98,7 @@ class PodResult:
     metrics: Mapping[str, float | str]
     error: str = ""
     permanent: bool = False
+    reads: Sequence[ArtifactRef] = ()
 
     def to_json(self) -> bytes:
         """The result as a document."""
@@ -106,6 +111,7 @@ class PodResult:
                 "metrics": dict(self.metrics),
                 "error": self.error,
                 "permanent": self.permanent,
+                "reads": [ref.to_json() for ref in self.reads],
             }
         ).encode()
 
@@ -125,6 +131,7 @@ class PodResult:
                 metrics=record["metrics"],
                 error=record["error"],
                 permanent=record["permanent"] is True,
+                reads=[ArtifactRef.from_json(ref) for ref in record["reads"]],
             )
         except (KeyError, TypeError, AttributeError, ValueError) as error:
             raise StepError(f"not the result of a step ({type(error).__name__}: {error}): {data[:200]!r}") from error

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk.definitions.asset import Asset, BaseAsset
 from airflow.sdk.definitions.xcom_arg import XComArg
 
+from sematic_airflow_provider.artifacts.handing import handed_over, read_with
 from sematic_airflow_provider.artifacts.ref import ArtifactRef
 from sematic_airflow_provider.errors import ArtifactNotFoundError, NoCodecError, StepError
 from sematic_airflow_provider.worker.xcom import lazy_refs, note_read
@@ -75,26 +76,28 @@ def bind(operator: Any, context: Any, store: Repository) -> tuple[dict[str, Arti
     return arguments, from_context
 
 
-def materialised(value: Any, store: Repository) -> Any:
-    """The value with every ref in it loaded, and noted as read."""
+def handed(value: Any, annotation: Any, store: Repository) -> Any:
+    """The argument that the function gets: every ref in it loaded and noted as read, but where it asks for an ``Artifact``.
+
+    Raises:
+        StepError: an input is gone.
+    """
+    return handed_over(value, annotation, store, note_read, lambda inner: _materialised(inner, store))
+
+
+def _materialised(value: Any, store: Repository) -> Any:
     if isinstance(value, ArtifactRef):
-        for ref in inputs_of(value, store):
+        for ref in read_with(value, store):
             note_read(ref)
         try:
             return store.load(value)
         except ArtifactNotFoundError as error:
             raise StepError(f"an input of this step is gone: {error}") from error
     if type(value) in (list, tuple):
-        return type(value)(materialised(member, store) for member in value)
+        return type(value)(_materialised(member, store) for member in value)
     if type(value) is dict:
-        return {key: materialised(member, store) for key, member in value.items()}
+        return {key: _materialised(member, store) for key, member in value.items()}
     return value
-
-
-def inputs_of(ref: ArtifactRef, store: Repository) -> list[ArtifactRef]:
-    """What counts as read when this ref is: the members of a manifest of named outputs, else the artifact itself."""
-    members = store.members(ref)
-    return members if members and all(member.name for member in members) else [ref]
 
 
 def _refs_only(value: Any) -> Any:

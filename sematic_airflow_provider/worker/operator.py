@@ -16,7 +16,7 @@ from sematic_airflow_provider.lineage import capture, provenance, source
 from sematic_airflow_provider.lineage.naming import RETURN_KEY, output_name
 from sematic_airflow_provider.lineage.resources import ResourceMeter
 from sematic_airflow_provider.lineage.step import StepRecord
-from sematic_airflow_provider.worker.arguments import artifact_of_asset, bind, collect_assets, has_lazy, materialised
+from sematic_airflow_provider.worker.arguments import artifact_of_asset, bind, collect_assets, handed, has_lazy
 from sematic_airflow_provider.worker.context import step_key
 from sematic_airflow_provider.worker.validation import Validator
 from sematic_airflow_provider.worker.xcom import MappableRef, lazy_refs
@@ -106,6 +106,7 @@ class SematicOperator(DecoratedOperator, PythonOperator):
                 record.outputs = self._save(value, store)
                 record.facts = self._facts(value)
         finally:
+            store.scratch.clear()
             record.metrics = record.metrics or step.metrics
             if record.resources is None:
                 record.resources = meter.read()
@@ -127,11 +128,11 @@ class SematicOperator(DecoratedOperator, PythonOperator):
     def _call(self, context: Any, store: Repository) -> Any:
         """Load the inputs and run the function the way PythonOperator does, with Airflow's context arguments."""
         validator = Validator(self.python_callable)
-        self.op_args = [materialised(value, store) for value in self.op_args]
-        self.op_kwargs = {name: materialised(value, store) for name, value in self.op_kwargs.items()}
         bound = inspect.signature(self.python_callable).bind_partial(*self.op_args, **self.op_kwargs)
         for name, value in bound.arguments.items():
-            validator.argument(name, value)
+            bound.arguments[name] = handed(value, validator.annotation(name), store)
+            validator.argument(name, bound.arguments[name])
+        self.op_args, self.op_kwargs = list(bound.args), dict(bound.kwargs)
         value = super().execute(context)
         validator.returned(value)
         return value

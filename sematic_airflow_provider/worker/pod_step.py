@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 import uuid
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sematic_airflow_provider.artifacts.handing import read_with
 from sematic_airflow_provider.artifacts.ref import ArtifactRef
 from sematic_airflow_provider.errors import ConfigurationError, MissingExtraError, StepError
 from sematic_airflow_provider.pod.spec import PodResult, PodTask
-from sematic_airflow_provider.worker.arguments import inputs_of
 from sematic_airflow_provider.worker.xcom import note_read
 
 if TYPE_CHECKING:
@@ -32,9 +33,6 @@ def run_in_pod(
         RuntimeError: the function raised, or the pod failed before it could say why; a retry may help.
     """
     task = _pod_task(operator, record, settings)
-    for ref in record.arguments.values():
-        for read in inputs_of(ref, store):
-            note_read(read)
     record.compute = "kubernetes"
     failure: Exception | None = None
     try:
@@ -43,10 +41,16 @@ def run_in_pod(
         failure = error
     document = store.store.read_document(task.result)
     if document is None:
+        for ref in record.arguments.values():  # it may have read them before it ended
+            for read in read_with(ref, store):
+                note_read(read)
         raise failure or StepError(
             "the pod ended well but left no result in the store: does it use the same store as the worker?"
         )
-    _fill(record, PodResult.from_json(document))
+    result = PodResult.from_json(document)
+    for ref in result.reads:
+        note_read(ref)
+    _fill(record, result)
     store.store.delete_document(task.result)
     if failure is not None and record.outputs:
         raise failure
@@ -69,6 +73,7 @@ def _pod_task(operator: SematicOperator, record: StepRecord, settings: Settings)
     return PodTask(
         code=record.code,
         function=operator.python_callable.__name__,
+        module=Path(record.file).stem if record.file else "",
         arguments=record.arguments,
         store=settings.pod_store,
         result=f"{RESULTS}/{uuid.uuid4().hex}.json",

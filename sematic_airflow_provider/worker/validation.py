@@ -10,6 +10,7 @@ import typing
 from collections.abc import Callable
 from typing import Any
 
+from sematic_airflow_provider.artifacts.handing import hints_of
 from sematic_airflow_provider.errors import StepError
 
 _NOT_TYPES = (bool, int, float, complex, bytes, list, tuple, dict, set, frozenset)
@@ -35,12 +36,16 @@ class Validator:
 
     def __init__(self, function: Callable[..., Any]) -> None:
         self._name = getattr(function, "__qualname__", repr(function))
-        self._hints = _hints(function)
+        self._hints = hints_of(function)
         self._variadic = {
             p.name
             for p in inspect.signature(function).parameters.values()
             if p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD)
         }
+
+    def annotation(self, name: str) -> Any:
+        """The annotation of a parameter; None where it has none, or none that can be evaluated here."""
+        return self._hints.get(name)
 
     def argument(self, name: str, value: Any) -> None:
         """Check an argument.
@@ -89,20 +94,6 @@ class Validator:
         )
 
 
-def _hints(function: Callable[..., Any]) -> dict[str, Any]:
-    """Evaluated annotations; those that cannot be evaluated here are left out, one by one."""
-    found: dict[str, Any] = {}
-    namespace = getattr(inspect.unwrap(function), "__globals__", {})
-    for name, annotation in getattr(function, "__annotations__", {}).items():
-        try:
-            holder = {name: annotation}
-            hints = typing.get_type_hints(_Annotated(holder), globalns=namespace, include_extras=True)
-        except (NameError, AttributeError, SyntaxError, TypeError):
-            continue
-        found[name] = hints[name]
-    return found
-
-
 def _adapter(annotation: Any) -> Any:
     """What checks values of this type; None for the few that pydantic cannot (generics of other libraries such as ``numpy.ndarray[...]``)."""
     from pydantic import ConfigDict, PydanticUserError, TypeAdapter
@@ -115,10 +106,3 @@ def _adapter(annotation: Any) -> Any:
         return TypeAdapter(annotation)
     except PydanticUserError:
         return None
-
-
-class _Annotated:
-    """Carries annotations to ``typing.get_type_hints``, which evaluates those of objects."""
-
-    def __init__(self, annotations: dict[str, Any]) -> None:
-        self.__annotations__ = annotations

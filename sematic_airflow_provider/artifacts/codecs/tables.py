@@ -6,7 +6,7 @@ import io
 import sys
 from typing import Any, BinaryIO
 
-from sematic_airflow_provider.errors import MissingExtraError, NoCodecError
+from sematic_airflow_provider.errors import MissingExtraError, MissingPartError, NoCodecError
 
 _KIND = b"sematic.kind"
 _SAMPLE = 50
@@ -57,10 +57,10 @@ class ParquetCodec:
         return self.decode_columns(io.BytesIO(data), None)
 
     def decode_columns(self, file: Any, columns: list[str] | None) -> Any:
-        """The frame, series or table; with ``columns`` only those of it (and a frame's index).
+        """The frame, series or table; with ``columns`` only those of it, in this order (and a frame's index).
 
         Raises:
-            LookupError: it has no such column.
+            MissingPartError: it has no such column.
         """
         try:
             import pyarrow as pa
@@ -72,16 +72,17 @@ class ParquetCodec:
             kind = metadata.pop(_KIND, b"").decode()
             names = parquet.schema_arrow.names
             if missing := sorted(set(columns or ()) - set(names)):
-                raise LookupError(f"the table has no columns {', '.join(missing)}; it has {', '.join(names)[:2000]}")
+                raise MissingPartError(f"the table has no columns {', '.join(missing)}; it has {', '.join(names)[:2000]}")
             from sematic_airflow_provider.artifacts.codecs import frames
 
             if kind == "table":
-                return pa.concat_tables(frames.pieces(parquet, columns)).replace_schema_metadata(metadata or None)
+                table = pa.concat_tables(frames.pieces(parquet, columns)).replace_schema_metadata(metadata or None)
+                return table if columns is None else table.select(columns)
             if kind not in ("frame", "series", "unnamed series"):
                 raise ValueError(f"a Parquet file of unknown kind {kind!r}")
             frame = frames.read(parquet, metadata, columns)
         if kind == "frame":
-            return frame
+            return frame if columns is None or list(frame) == columns else frame[columns]
         series = frame.iloc[:, 0]
         return series.rename(None) if kind == "unnamed series" else series
 
