@@ -8,6 +8,7 @@
     + InvalidRefError         (ValueError)
     + MissingPartError        (LookupError)
     + StoreError              (OSError)            store
+    + CollectionRefusedError
   x LineageError
     + EventRejectedError      (ValueError)         field
     + NodeNotFoundError       (LookupError)
@@ -86,6 +87,10 @@ class StoreError(ArtifactError, OSError):
 
     def __str__(self) -> str:
         return str(self.args[0])
+
+
+class CollectionRefusedError(ArtifactError):
+    """Artifacts are not collected, because what must be kept cannot be told."""
 
 
 class LineageError(SematicError):

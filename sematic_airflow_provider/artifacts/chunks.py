@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import time
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -81,17 +82,23 @@ def cut(content: Content, also: Callable[[memoryview], None] | None = None) -> C
 def put_chunked(store: Store, content: Content) -> Stored:
     """Store a content in chunks; the digest is that of their list, the size that of the content.
 
-    Where the list is stored already so are the chunks, and nothing else is asked of the store.
+    Where the list was stored lately so were the chunks, and nothing else is asked of the store.
 
     Raises:
         StoreError: the store fails, or the content changed meanwhile.
     """
     found = cut(content)
     listing = canonical_json(found.to_json())
-    known = store.stat(digest_bytes(listing))
-    if known is None or known.size != len(listing):
+    if not stored_lately(store, listing):
         put_chunks(store, content, found)
-    return Stored(store.put(of_bytes(listing)).digest, content.size, new=known is None)
+    stored = store.put(of_bytes(listing))
+    return Stored(stored.digest, content.size, stored.new)
+
+
+def stored_lately(store: Store, listing: bytes) -> bool:
+    """Whether this list of chunks is there, and so recent that its chunks are too: a collector may be about to delete those of an older one."""
+    known = store.stat(digest_bytes(listing))
+    return known is not None and known.size == len(listing) and time.time() - known.modified <= store.pace.refresh
 
 
 def put_chunks(store: Store, content: Content, found: ChunkList) -> None:

@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path, PurePosixPath
 
-from sematic_airflow_provider.artifacts.chunks import ChunkList, ChunkReader, cut, put_chunks
+from sematic_airflow_provider.artifacts.chunks import ChunkList, ChunkReader, cut, put_chunks, stored_lately
 from sematic_airflow_provider.artifacts.content import BLOCK, of_bytes
-from sematic_airflow_provider.artifacts.digest import Digest, canonical_json, digest_bytes, short
+from sematic_airflow_provider.artifacts.digest import Digest, canonical_json, short
 from sematic_airflow_provider.artifacts.store import Store, Stored
 from sematic_airflow_provider.errors import ArtifactError, MissingPartError, NoCodecError
 
@@ -99,8 +99,7 @@ def save_path(store: Store, path: Path) -> tuple[Stored, str]:
             Entry(e.path, e.kind, e.size, next(digests)) if e.kind in ("file", "executable") else e for _, e in scanned
         ]
         listing = canonical_json(Files(kind, path.resolve().name or "folder", entries, chunks).to_json())
-        known = store.stat(digest_bytes(listing))
-        if known is None or known.size != len(listing):
+        if not stored_lately(store, listing):
             put_chunks(store, content, chunks)
     except FileNotFoundError as error:
         raise NoCodecError(
@@ -109,7 +108,7 @@ def save_path(store: Store, path: Path) -> tuple[Stored, str]:
     except UnicodeEncodeError as error:
         raise NoCodecError(f"a file name below {path} is not UTF-8: {error.object!r}") from error
     stored = store.put(of_bytes(listing))
-    return Stored(stored.digest, content.size, known is None), kind
+    return Stored(stored.digest, content.size, stored.new), kind
 
 
 def load_listing(store: Store, digest: Digest) -> Files:
