@@ -60,6 +60,7 @@ _BUILT_IN = (
     ("json/1", "json:JsonCodec"),
     ("npy/1", "arrays:NpyCodec"),
     ("parquet/1", "tables:ParquetCodec"),
+    ("polars-parquet/1", "polars_frames:PolarsCodec"),
     ("skops/1", "sklearn_models:SkopsCodec"),
     ("pickle/1", "pickled:PickleCodec"),
 )

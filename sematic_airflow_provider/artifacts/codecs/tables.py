@@ -72,7 +72,9 @@ class ParquetCodec:
             kind = metadata.pop(_KIND, b"").decode()
             names = parquet.schema_arrow.names
             if missing := sorted(set(columns or ()) - set(names)):
-                raise MissingPartError(f"the table has no columns {', '.join(missing)}; it has {', '.join(names)[:2000]}")
+                raise MissingPartError(
+                    f"the table has no columns {', '.join(missing)}; it has {', '.join(names)[:2000]}"
+                )
             from sematic_airflow_provider.artifacts.codecs import frames
 
             if kind == "table":
