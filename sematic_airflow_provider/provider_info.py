@@ -53,6 +53,14 @@ def get_provider_info() -> dict[str, Any]:
                         "example": None,
                         "default": "False",
                     },
+                    "previews": {
+                        "description": "Make a small preview of each value that is saved (the first rows and statistics of a table, a "
+                        "picture of a figure, the parameters of a model), which the Lineage tab shows to those who may read its Dag.",
+                        "version_added": "0.1.0",
+                        "type": "boolean",
+                        "example": None,
+                        "default": "True",
+                    },
                     "compute": {
                         "description": "Where sematic tasks run that do not say so themselves: `local`, in the worker's process, or "
                         "`kubernetes`, each in a pod.",

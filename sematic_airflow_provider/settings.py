@@ -18,6 +18,7 @@ class Settings:
     store: str
     inline_limit: int
     allow_pickle: bool
+    previews: bool
     compute: Compute
     pod_image: str
     pod_template_file: str
@@ -58,6 +59,7 @@ def load_settings() -> Settings:
         store=store,
         inline_limit=number("inline_limit"),
         allow_pickle=switch("allow_pickle"),
+        previews=switch("previews"),
         compute=cast("Compute", compute),
         pod_image=text("pod_image"),
         pod_template_file=text("pod_template_file"),

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, BinaryIO, cast
 
+from sematic_airflow_provider.artifacts import previews as preview_documents
 from sematic_airflow_provider.artifacts.artifact import Artifact
 from sematic_airflow_provider.artifacts.batches import Batches, is_stream
 from sematic_airflow_provider.artifacts.chunks import ONE_BLOB, ChunkReader, load_list, put_chunked, read_chunks
@@ -41,12 +42,19 @@ class Repository:
     """
 
     def __init__(
-        self, store: Store, *, inline_limit: int = 1024, allow_pickle: bool = False, scratch: str | None = None
+        self,
+        store: Store,
+        *,
+        inline_limit: int = 1024,
+        allow_pickle: bool = False,
+        scratch: str | None = None,
+        previews: bool = True,
     ) -> None:
         self.store = store
         self.scratch = Scratch(scratch)
         self._inline_limit = inline_limit
         self._allow_pickle = allow_pickle
+        self._previews = previews
 
     def save(self, value: Any, name: str = "") -> ArtifactRef:
         """Store a value, unless the same bytes are stored already. A ref that is given is returned, renamed when a name is given.
@@ -164,6 +172,8 @@ class Repository:
         return self._saved(value, ArtifactRef(stored.digest, codec_name, type_name(value), stored.size, name), stored)
 
     def _saved(self, value: Any, ref: ArtifactRef, stored: Stored) -> ArtifactRef:
+        if self._previews and stored.new:
+            preview_documents.write(self.store, ref, value)
         return ref
 
     def _save_json(self, value: Any, name: str, inline_limit: int, *, also_stored: bool) -> ArtifactRef:
@@ -259,14 +269,15 @@ def _decoded(ref: ArtifactRef, decode: Callable[[], Any]) -> Any:
 
 
 def open_repository(
-    url: str, *, inline_limit: int = 1024, allow_pickle: bool = False, create: bool = False
+    url: str, *, inline_limit: int = 1024, allow_pickle: bool = False, create: bool = False, previews: bool = True
 ) -> Repository:
     """The repository of the store at this URL.
 
     Raises:
         StoreError: the store is not there.
     """
-    return Repository(open_store(url, create=create), inline_limit=inline_limit, allow_pickle=allow_pickle)
+    store = open_store(url, create=create)
+    return Repository(store, inline_limit=inline_limit, allow_pickle=allow_pickle, previews=previews)
 
 
 def facts_of(value: Any) -> dict[str, Any]:

@@ -25,4 +25,5 @@ def _open(settings: Settings) -> Repository:
         inline_limit=settings.inline_limit,
         allow_pickle=settings.allow_pickle,
         create=settings.store == default_store(),
+        previews=settings.previews,
     )

@@ -1,0 +1,119 @@
+"""Previews of figures and images: matplotlib and Pillow as a PNG, plotly as its parts."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+from typing import Any
+
+from sematic_airflow_provider.artifacts.previews.cells import cut
+from sematic_airflow_provider.artifacts.previews.form import FigurePreview, ImagePreview, Preview, Trace
+
+LONGEST_SIDE = 1024
+PICTURE_BYTES = 512 << 10
+TRACES = 100
+_FIGURE_JSON = 24 << 10
+
+
+def preview_of(value: object) -> tuple[Preview, bytes | None] | None:
+    """The preview of a figure or an image, and its picture; None for anything else."""
+    matplotlib, pillow, plotly = (
+        sys.modules.get(name) for name in ("matplotlib.figure", "PIL.Image", "plotly.basedatatypes")
+    )
+    if matplotlib is not None and isinstance(value, matplotlib.Figure):
+        return _matplotlib(value)
+    if pillow is not None and isinstance(value, pillow.Image):
+        return _pillow(value)
+    if plotly is not None and isinstance(value, plotly.BaseFigure):
+        return _plotly(value), None
+    return None
+
+
+def _matplotlib(figure: Any) -> tuple[Preview, bytes]:
+    width, height = (float(side) for side in figure.get_size_inches())
+    dpi = min(144.0, 1.5 * LONGEST_SIDE / max(width, height))
+    while True:
+        file = io.BytesIO()
+        figure.savefig(file, format="png", dpi=dpi)
+        data = file.getvalue()
+        if len(data) <= PICTURE_BYTES:
+            break
+        if dpi * max(width, height) < 100:
+            raise ValueError("the drawn figure stays too large, however small it is drawn")
+        dpi *= 0.7
+    shown = [int.from_bytes(data[start : start + 4], "big") for start in (16, 20)]  # where every PNG has its size
+    titles = [figure.get_suptitle(), *(axes.get_title() for axes in figure.axes)]
+    made = ImagePreview(
+        width=round(width * figure.dpi),
+        height=round(height * figure.dpi),
+        shown_width=shown[0],
+        shown_height=shown[1],
+        title=cut(" · ".join(title for title in titles if title)),
+    )
+    return made, data
+
+
+def _pillow(image: Any) -> tuple[Preview, bytes]:
+    mode = (
+        image.mode
+        if image.mode in ("1", "L", "LA", "RGB", "RGBA")
+        else ("RGBA" if "A" in image.mode or "transparency" in image.info else "RGB")
+    )
+    thumbnail = _scaled(image) if mode == "RGB" and image.mode.startswith(("I", "F")) else image.convert(mode)
+    if thumbnail is image:
+        thumbnail = image.copy()
+    side = LONGEST_SIDE
+    while True:
+        thumbnail.thumbnail((side, side))
+        file = io.BytesIO()
+        thumbnail.save(file, format="PNG")
+        if file.tell() <= PICTURE_BYTES:
+            break
+        side = round(side * 0.75)
+    made = ImagePreview(
+        width=image.width,
+        height=image.height,
+        shown_width=thumbnail.width,
+        shown_height=thumbnail.height,
+        mode=image.mode,
+        frames=int(getattr(image, "n_frames", 1)),
+    )
+    return made, file.getvalue()
+
+
+def _scaled(image: Any) -> Any:
+    """Numbers beyond a byte as shades of grey, the least black and the greatest white."""
+    small = image.copy()
+    small.thumbnail((LONGEST_SIDE, LONGEST_SIDE), resample=0)
+    small = small.convert("F")
+    low, high = small.getextrema()
+    scale = 255 / (high - low) if high > low else 0
+    return small.point(lambda level: level * scale + (-low * scale)).convert("L")
+
+
+def _plotly(figure: Any) -> FigurePreview:
+    text = figure.to_json()
+    size = len(text)
+    if size <= 50 * _FIGURE_JSON:  # plotly adds its template to every figure
+        record = json.loads(text)
+        record.get("layout", {}).pop("template", None)
+        text = json.dumps(record, indent=2, ensure_ascii=False)
+    return FigurePreview(
+        title=cut(str(figure.layout.title.text or "")),
+        traces=[
+            Trace(name=cut(str(trace.name or "")), type=str(trace.type), points=_points(trace))
+            for trace in figure.data[:TRACES]
+        ],
+        trace_count=len(figure.data),
+        size=size,
+        json=text if len(text) <= _FIGURE_JSON else None,
+    )
+
+
+def _points(trace: Any) -> int | None:
+    for name in ("x", "y", "values", "z", "lat", "r"):
+        found = trace[name] if name in trace else None  # noqa: SIM401 - traces have no get
+        if found is not None and hasattr(found, "__len__"):
+            return len(found)
+    return None
