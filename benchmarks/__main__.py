@@ -12,7 +12,10 @@ def main() -> int:
     """Run the benchmark that the command line names."""
     if len(sys.argv) < 2 or sys.argv[1] not in NAMES:
         known = ", ".join(NAMES)
-        print(f"usage: python -m benchmarks NAME [OPTIONS], where NAME is one of: {known}; NAME --help tells its options", file=sys.stderr)
+        print(
+            f"usage: python -m benchmarks NAME [OPTIONS], where NAME is one of: {known}; NAME --help tells its options",
+            file=sys.stderr,
+        )
         return 2
     return int(import_module(f"benchmarks.{sys.argv[1]}").main(sys.argv[2:]))
 

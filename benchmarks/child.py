@@ -1,9 +1,9 @@
 """One save or one load in a fresh process, measured: ``python -m benchmarks.child JOB.json``. Runs in the environment of the way that is measured.
 
-Measured is only what stands between ``_Meter``'s start and stop: the libraries are imported and have handed on a small value of the same kind before, and the
-value is made before. What a save leaves unsynced is synced inside the measured time, by one rule for all: each file and folder by fsync, or, where there are more
-than 100 files, the file system once by syncfs. Reads find the files in the page cache. A loaded array that is mapped from its file counts as loaded when each of
-its pages was touched.
+Measured is only what stands between ``_Meter``'s start and stop: the libraries are imported and have handed on a small value of the same
+kind before, and the value is made before. What a save leaves unsynced is synced inside the measured time, by one rule for all: each file
+and folder by fsync, or, where there are more than 100 files, the file system once by syncfs. Reads find the files in the page cache. A
+loaded array that is mapped from its file counts as loaded when each of its pages was touched.
 """
 
 from __future__ import annotations
@@ -16,10 +16,11 @@ import resource
 import sys
 import time
 import warnings
+from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Iterator
+from typing import Any
 
 from benchmarks.values import KINDS, SMALL, touch
 
@@ -180,7 +181,11 @@ def run(job: dict[str, Any]) -> dict[str, Any]:
         value = kind.make(job["scale"], Path(job["values"]))
         handle, figures = _save(way, name, value, store)
         handles.write_text(json.dumps(handle))
-        figures |= {"weight": kind.weigh(value), "disk_bytes": disk_bytes(store), "warm_bytes": disk_bytes(folder / "warm")}
+        figures |= {
+            "weight": kind.weigh(value),
+            "disk_bytes": disk_bytes(store),
+            "warm_bytes": disk_bytes(folder / "warm"),
+        }
     else:
         value, figures = _load(way, name, json.loads(handles.read_text()), store)
         figures["weight"] = kind.weigh(value)

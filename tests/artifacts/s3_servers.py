@@ -35,7 +35,7 @@ class S3Server:
 
     def __init__(self, command: Sequence[str], port: int) -> None:
         self.port, self.endpoint = port, f"http://127.0.0.1:{port}"
-        self._log = tempfile.TemporaryFile()
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed by stop()
         self._process = subprocess.Popen(command, stdout=self._log, stderr=self._log, stdin=subprocess.DEVNULL)
         self._wait()
 
