@@ -37,6 +37,15 @@ def get_provider_info() -> dict[str, Any]:
                         "example": "/mnt/shared/sematic",
                         "default": "",
                     },
+                    "store_conn_id": {
+                        "description": "The Airflow connection by which workers, API server and CLI reach the store: of type `aws` for "
+                        "s3://, of the type that Airflow's providers have for other URLs. Empty: credentials are found as boto3 and "
+                        "fsspec do (environment, profile, role). Pods always find them so.",
+                        "version_added": "0.1.0",
+                        "type": "string",
+                        "example": "aws_artifacts",
+                        "default": "",
+                    },
                     "inline_limit": {
                         "description": "JSON values of at most this many bytes also travel inside their reference, so that reading "
                         "them costs no access to the store. 0: never.",

@@ -16,6 +16,7 @@ class Settings:
     """One field for each option in ``[sematic]``; what they mean stands in ``provider_info``."""
 
     store: str
+    store_conn_id: str
     inline_limit: int
     allow_pickle: bool
     previews: bool
@@ -57,6 +58,7 @@ def load_settings() -> Settings:
     store = text("store") or default_store()
     return Settings(
         store=store,
+        store_conn_id=text("store_conn_id"),
         inline_limit=number("inline_limit"),
         allow_pickle=switch("allow_pickle"),
         previews=switch("previews"),

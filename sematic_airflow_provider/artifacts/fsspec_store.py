@@ -35,13 +35,16 @@ _OBJECT_STORES = frozenset({"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "ad
 class FsspecStore:
     """Object stores make what is put visible whole or not at all; elsewhere it is written under another name and moved."""
 
-    def __init__(self, url: str, *, pace: Pace | None = None) -> None:
+    def __init__(self, url: str, *, pace: Pace | None = None, file_system: Any = None) -> None:
         import fsspec
 
         self.pace = pace or Pace()
         protocol = url.split("://", 1)[0]
         try:
-            self._fs, self._root = fsspec.core.url_to_fs(url)
+            if file_system is None:
+                self._fs, self._root = fsspec.core.url_to_fs(url)
+            else:
+                self._fs, self._root = file_system, file_system._strip_protocol(url)
         except ImportError as error:
             if protocol in _EXTRAS:
                 raise MissingExtraError(f"the store {url}", _EXTRAS[protocol]) from error

@@ -271,7 +271,7 @@ def _decoded(ref: ArtifactRef, decode: Callable[[], Any]) -> Any:
 def open_repository(
     url: str, *, inline_limit: int = 1024, allow_pickle: bool = False, create: bool = False, previews: bool = True
 ) -> Repository:
-    """The repository of the store at this URL.
+    """The repository of the store at this URL, which is opened as the environment says.
 
     Raises:
         StoreError: the store is not there.

@@ -219,10 +219,13 @@ def memory(size: int) -> memoryview:
     return memoryview(mapped)
 
 
-def open_store(url: str, *, create: bool = False, s3_access: Callable[[], S3Access] | None = None) -> Store:
+def open_store(
+    url: str, *, create: bool = False, s3_access: Callable[[], S3Access] | None = None, file_system: Any = None
+) -> Store:
     """Open the store at a folder's path, an S3 URL or any other fsspec URL.
 
-    ``s3_access`` tells as whom to use S3, where that is not what boto3 finds in the environment.
+    ``s3_access`` tells as whom to use S3, and ``file_system`` is the fsspec file system of any other URL, where these are not what boto3 and
+    fsspec make of the environment.
 
     Raises:
         StoreError: the folder does not exist (and ``create`` was not asked for), or is none.
@@ -239,7 +242,7 @@ def open_store(url: str, *, create: bool = False, s3_access: Callable[[], S3Acce
         return LocalStore(url.removeprefix("file://"), create=create)
     if url.startswith(("s3://", "s3a://")):
         return _s3_store(url, s3_access)
-    return FsspecStore(url)
+    return FsspecStore(url, file_system=file_system)
 
 
 def _s3_store(url: str, access: Callable[[], S3Access] | None) -> Store:

@@ -41,11 +41,11 @@ def reproduce(args: Namespace) -> None:
 @providers_configuration_loaded
 def drain(args: Namespace) -> None:
     """Deliver the events that wait in the store."""
+    from sematic_airflow_provider.configured_store import configured_store
     from sematic_airflow_provider.db.spool import drain as drain_spool
-    from sematic_airflow_provider.settings import load_settings
 
     try:
-        print(drain_spool(load_settings().store))
+        print(drain_spool(configured_store()))
     except SematicError as error:
         raise SystemExit(str(error)) from error
 

@@ -11,7 +11,7 @@ from typing import Literal
 
 from sematic_airflow_provider import __version__
 from sematic_airflow_provider.errors import SematicError
-from sematic_airflow_provider.settings import Settings, default_store, load_settings
+from sematic_airflow_provider.settings import Settings, load_settings
 
 XCOM_BACKEND = "sematic_airflow_provider.worker.xcom.SematicXComBackend"
 TRANSPORT = "sematic_airflow_provider.worker.transport.SematicTransport"
@@ -94,10 +94,10 @@ def _transport() -> Finding:
 
 
 def _store(settings: Settings) -> Iterator[Finding]:
-    from sematic_airflow_provider.artifacts.store import open_store
+    from sematic_airflow_provider.configured_store import configured_store
 
     try:
-        store = open_store(settings.store, create=settings.store == default_store())
+        store = configured_store(settings)
         store.check_writable()
     except SematicError as error:
         yield Finding("store", "error", settings.store, str(error))

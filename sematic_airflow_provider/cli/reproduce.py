@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from sematic_airflow_provider.artifacts.digest import short
 from sematic_airflow_provider.artifacts.ref import ArtifactRef
-from sematic_airflow_provider.artifacts.repository import Repository, open_repository
+from sematic_airflow_provider.artifacts.repository import Repository
+from sematic_airflow_provider.configured_store import configured_store, environment_of_children
 from sematic_airflow_provider.errors import InvalidRefError, NodeNotFoundError
 from sematic_airflow_provider.lineage.naming import RETURN_KEY
 from sematic_airflow_provider.pod.spec import PodResult, PodTask
-from sematic_airflow_provider.settings import default_store, load_settings
+from sematic_airflow_provider.settings import load_settings
 
 Verdict = Literal["identical", "different", "failed", "not reproducible"]
 
@@ -64,12 +66,10 @@ def reproduce_run(
     from sematic_airflow_provider.cli.recorded import recorded_steps
 
     settings = load_settings()
-    repository = open_repository(
-        settings.store,
-        inline_limit=settings.inline_limit,
-        allow_pickle=settings.allow_pickle,
-        create=settings.store == default_store(),
+    repository = Repository(
+        configured_store(settings), inline_limit=settings.inline_limit, allow_pickle=settings.allow_pickle
     )
+    environment = os.environ | environment_of_children(settings)
     steps = [step for step in recorded_steps(run, dag_id) if not task_ids or step.task_id in task_ids]
     if not steps:
         raise NodeNotFoundError(f"run {run} has no recorded step of {', '.join(task_ids or ['any task'])}")
@@ -77,12 +77,25 @@ def reproduce_run(
     for number, step in enumerate(steps, start=1):
         progress(f"[{number}/{len(steps)}] {step.label}")
         outcomes.extend(
-            _reproduce(step, repository, allow_pickle=settings.allow_pickle, inline_limit=settings.inline_limit)
+            _reproduce(
+                step,
+                repository,
+                environment,
+                allow_pickle=settings.allow_pickle,
+                inline_limit=settings.inline_limit,
+            )
         )
     return outcomes
 
 
-def _reproduce(step: RecordedStep, repository: Repository, *, allow_pickle: bool, inline_limit: int) -> list[Outcome]:
+def _reproduce(
+    step: RecordedStep,
+    repository: Repository,
+    environment: Mapping[str, str],
+    *,
+    allow_pickle: bool,
+    inline_limit: int,
+) -> list[Outcome]:
     facet = step.facet
     if facet is None:
         return [Outcome(step.label, "", "", "", "not reproducible", "not a sematic task")]
@@ -115,7 +128,7 @@ def _reproduce(step: RecordedStep, repository: Repository, *, allow_pickle: bool
         )
     except InvalidRefError as error:  # an argument that was redacted, say
         return [Outcome(step.label, "", "", "", "not reproducible", str(error))]
-    result = _run(task, repository)
+    result = _run(task, repository, environment)
     if isinstance(result, str):
         return [Outcome(step.label, "", "", "", "failed", result)]
     return [
@@ -124,11 +137,12 @@ def _reproduce(step: RecordedStep, repository: Repository, *, allow_pickle: bool
     ]
 
 
-def _run(task: PodTask, repository: Repository) -> PodResult | str:
+def _run(task: PodTask, repository: Repository, environment: Mapping[str, str]) -> PodResult | str:
     """Run in a process of its own, as the step once did; the last line of its error when it fails."""
     done = subprocess.run(
         [sys.executable, "-m", "sematic_airflow_provider.pod", "--stdin"],
         input=task.to_json(),
+        env=environment,
         capture_output=True,
         text=True,
         check=False,

@@ -12,11 +12,10 @@ from dataclasses import dataclass
 from airflow.utils.session import create_session
 from sqlalchemy.exc import DataError
 
-from sematic_airflow_provider.artifacts.store import Store, check_path, open_store
+from sematic_airflow_provider.artifacts.store import Store, check_path
 from sematic_airflow_provider.db.event_store import ingest
 from sematic_airflow_provider.errors import EventRejectedError
 from sematic_airflow_provider.lineage.events import Event, json_of_text, parse_event
-from sematic_airflow_provider.settings import default_store
 
 log = logging.getLogger(__name__)
 
@@ -37,14 +36,13 @@ class Drained:
         return text + (f", {self.rejected} rejected (see {REJECTED} in the store)" if self.rejected else "")
 
 
-def drain(store_url: str) -> Drained:
-    """Take in all that waits.
+def drain(store: Store) -> Drained:
+    """Take in all that waits in a store.
 
     Raises:
         StoreError: the store cannot be read.
         SQLAlchemyError: the database refused; what was not taken in stays where it is.
     """
-    store = open_store(store_url, create=store_url == default_store())
     waiting = [path for path in store.list_documents(SPOOL) if path.endswith(".json") and is_document_path(path)]
     delivered = rejected = 0
     for start in range(0, len(waiting), _BATCH):

@@ -18,10 +18,11 @@ from fastapi.staticfiles import StaticFiles
 from sqlalchemy.exc import DataError, DBAPIError, SQLAlchemyError
 
 from sematic_airflow_provider import __version__
-from sematic_airflow_provider.db.spool import drain
+from sematic_airflow_provider.configured_store import configured_store
+from sematic_airflow_provider.db.spool import Drained, drain
 from sematic_airflow_provider.errors import EventRejectedError, NodeNotFoundError, SematicError
 from sematic_airflow_provider.server.routes import details, events, graphs
-from sematic_airflow_provider.settings import load_settings
+from sematic_airflow_provider.settings import Settings, load_settings
 
 log = logging.getLogger(__name__)
 
@@ -79,12 +80,16 @@ async def _keep_draining() -> None:
             interval = settings.drain_interval
             if interval == 0:
                 return
-            drained = await run_in_threadpool(drain, settings.store)
+            drained = await run_in_threadpool(_drain, settings)
             if drained.delivered or drained.rejected:
                 log.info("lineage events that waited in the store: %s", drained)
         except (SematicError, SQLAlchemyError, OSError, ValueError) as error:
             log.warning("lineage events that wait in the store cannot be fetched now: %s", _first_line(error))
         await asyncio.sleep(interval or 10)
+
+
+def _drain(settings: Settings) -> Drained:
+    return drain(configured_store(settings))
 
 
 def _not_built() -> JSONResponse:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from sematic_airflow_provider.artifacts.repository import Repository, open_repository
-from sematic_airflow_provider.settings import Settings, default_store, load_settings
+from sematic_airflow_provider.artifacts.repository import Repository
+from sematic_airflow_provider.configured_store import configured_store
+from sematic_airflow_provider.settings import Settings, load_settings
 
 
 def repository() -> Repository:
@@ -13,17 +14,16 @@ def repository() -> Repository:
 
     Raises:
         ConfigurationError: an option in ``[sematic]`` is wrong.
-        StoreError: the store is not there.
+        StoreError, MissingExtraError: the store cannot be opened.
     """
     return _open(load_settings())
 
 
 @lru_cache(maxsize=4)
 def _open(settings: Settings) -> Repository:
-    return open_repository(
-        settings.store,
+    return Repository(
+        configured_store(settings),
         inline_limit=settings.inline_limit,
         allow_pickle=settings.allow_pickle,
-        create=settings.store == default_store(),
         previews=settings.previews,
     )
