@@ -8,30 +8,29 @@ least the grace time. Why nothing that is needed can be lost:
 * The moment from which grace is counted is taken before the first root is read. With a grace of 24 h or more a blob is swept only if no put has returned it
   within the last 12 h; all those hours there was time to record it: in XCom, an event, a document. Tasks that run longer are covered by ``not_after``.
 * A blob is looked at once more when it is deleted, in a way that a put which renews it at that moment cannot miss, see ``Store.discard``.
+* What is recorded by its digest alone, without a put, while a collection is under way (a pointer to an old artifact, say) is looked for before each few
+  thousand deletions, see ``sweep``; whoever must be certain waits for that, see ``collectors``.
 * Where it cannot be told what is needed (a manifest that cannot be read, a codec that is not known, clocks that disagree) nothing is deleted.
 """
 
 from __future__ import annotations
 
-import json
 import time
-import uuid
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Final
 
+from sematic_airflow_provider.artifacts.collectors import alone
 from sematic_airflow_provider.artifacts.deletions import deleted_before, note_deletions
-from sematic_airflow_provider.artifacts.digest import Digest, canonical_json
+from sematic_airflow_provider.artifacts.digest import Digest
 from sematic_airflow_provider.artifacts.references import Reference, holds_others, named_in, references
 from sematic_airflow_provider.artifacts.store import Store
 from sematic_airflow_provider.errors import ArtifactError, ArtifactNotFoundError, CollectionRefusedError, StoreError
 
 SHORTEST_GRACE: Final = 24 * 3600.0
 _SKEW = 3600.0
-_RUNNING = "gc/running"
 _DERIVED = "previews/"
 _READERS = 8
 _WAVE = 256
@@ -188,22 +187,42 @@ def plan(
 
 
 def sweep(
-    store: Store, found: Plan, *, before_each: Callable[[], None] | None = None, progress: Progress | None = None
+    store: Store,
+    found: Plan,
+    *,
+    named_since: Callable[[float], Iterable[Reference]] | None = None,
+    opaque: Collection[str] = (),
+    before_each: Callable[[], None] | None = None,
+    progress: Progress | None = None,
 ) -> Swept:
-    """Delete what a plan found. ``before_each`` is called before each few thousand, and stops the sweep by raising.
+    """Delete what a plan found.
+
+    Args:
+        store: the store.
+        found: the plan.
+        named_since: asked before each few thousand what has been recorded since a time, that of the plan: it stays, with all that it needs.
+        opaque: as for the plan.
+        before_each: called before each few thousand, and stops the sweep by raising.
+        progress: told how many are deleted.
 
     Raises:
-        CollectionRefusedError: another collector is at work in this store.
+        CollectionRefusedError: another collector is at work in this store, or it cannot be told what has come to be needed.
         StoreError: the store fails; what has been deleted stays deleted.
     """
     done = Swept()
     doomed = [Digest(raw.hex()) for raw in found.doomed]
-    with _alone(store) as still_alone:
+    with alone(store) as still_alone:
         for start in range(0, len(doomed), _BATCH):
             if before_each is not None:
                 before_each()
             still_alone()
             batch = doomed[start : start + _BATCH]
+            if named_since is not None:
+                lately = mark(store, named_since(found.started), opaque=opaque)
+                done.spared += sum(digest in lately for digest in batch)
+                batch = [digest for digest in batch if digest not in lately]
+            if not batch:
+                continue
             with note_deletions(store, batch) as note:
                 gone = store.discard(batch, found.cutoff)
                 note(gone)
@@ -242,34 +261,6 @@ def _check_missing(store: Store, missing: Sequence[Digest]) -> None:
             f"{len(lost)} manifest(s) that are needed are not in the store {store.url}, and no collection has deleted them: {names}. Restore them from a "
             "backup first: what they refer to would be deleted"
         )
-
-
-@contextmanager
-def _alone(store: Store) -> Iterator[Callable[[], None]]:
-    """Be the one collector. Each writes down that it is there before it looks for others, so of two that start at once at least one goes."""
-    own = f"{_RUNNING}/{uuid.uuid4().hex}.json"
-
-    def renew() -> None:
-        store.write_document(own, canonical_json({"until": store.now() + 2 * store.pace.lease}))
-
-    renew()
-    try:
-        now = store.now()
-        for path in store.list_documents(_RUNNING):
-            if path != own and (until := _until(store.read_document(path))) > now:
-                raise CollectionRefusedError(
-                    f"another collection is at work in the store {store.url} ({path}); if it was killed, try again in {until - now:.0f} s"
-                )
-        yield renew
-    finally:
-        store.delete_document(own)
-
-
-def _until(data: bytes | None) -> float:
-    try:
-        return float(json.loads(data or b"")["until"])
-    except (ValueError, KeyError, TypeError):
-        return 0.0
 
 
 def _delete_previews(store: Store, doomed: Collection[str]) -> None:

@@ -13,6 +13,7 @@ from airflow.utils.session import create_session
 from sqlalchemy.exc import DataError
 
 from sematic_airflow_provider.artifacts.store import Store, check_path
+from sematic_airflow_provider.db import owners
 from sematic_airflow_provider.db.event_store import ingest
 from sematic_airflow_provider.errors import EventRejectedError
 from sematic_airflow_provider.lineage.events import Event, json_of_text, parse_event
@@ -43,6 +44,7 @@ def drain(store: Store) -> Drained:
         StoreError: the store cannot be read.
         SQLAlchemyError: the database refused; what was not taken in stays where it is.
     """
+    owners.register(store)
     waiting = [path for path in store.list_documents(SPOOL) if path.endswith(".json") and is_document_path(path)]
     delivered = rejected = 0
     for start in range(0, len(waiting), _BATCH):
