@@ -14,7 +14,7 @@ import time
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate
 
 from sematic_airflow_provider.artifacts.content import Content, Part, blocks, of_bytes
@@ -92,7 +92,7 @@ def put_chunked(store: Store, content: Content) -> Stored:
     if not stored_lately(store, listing):
         put_chunks(store, content, found)
     stored = store.put(of_bytes(listing))
-    return Stored(stored.digest, content.size, stored.new)
+    return replace(stored, size=content.size)
 
 
 def stored_lately(store: Store, listing: bytes) -> bool:

@@ -12,7 +12,7 @@ import os
 import re
 from bisect import bisect_right
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate
 from pathlib import Path, PurePosixPath
 
@@ -108,7 +108,7 @@ def save_path(store: Store, path: Path) -> tuple[Stored, str]:
     except UnicodeEncodeError as error:
         raise NoCodecError(f"a file name below {path} is not UTF-8: {error.object!r}") from error
     stored = store.put(of_bytes(listing))
-    return Stored(stored.digest, content.size, stored.new), kind
+    return replace(stored, size=content.size), kind
 
 
 def load_listing(store: Store, digest: Digest) -> Files:

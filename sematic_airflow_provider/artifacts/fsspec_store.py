@@ -17,6 +17,7 @@ from sematic_airflow_provider.artifacts.digest import Digest, digest_bytes, pars
 from sematic_airflow_provider.artifacts.store import (
     OWN,
     BlobStat,
+    Known,
     Pace,
     Stored,
     blob_path,
@@ -60,8 +61,9 @@ class FsspecStore:
         with self._explained("cannot be written", missing_is_failure=True):
             digest = digest_of(content)
             target = self._path(blob_path(digest))
-            if self._refreshed(target, digest, content.size):
-                return Stored(digest, content.size, new=False)
+            found = self._refreshed(target, digest, content.size)
+            if found != "missing":
+                return Stored(digest, content.size, new=False, renewed=found == "renewed")
             self._publish(content, target, digest)
         return Stored(digest, content.size, new=True)
 
@@ -201,18 +203,18 @@ class FsspecStore:
     def _make_parent(self, target: str) -> None:
         self._fs.makedirs(target.rsplit("/", 1)[0], exist_ok=True)
 
-    def _refreshed(self, target: str, digest: Digest, size: int) -> bool:
+    def _refreshed(self, target: str, digest: Digest, size: int) -> Known:
         try:
             self._fs.invalidate_cache(target.rsplit("/", 1)[0])
             found = _stat_of(self._fs.info(target))
         except FileNotFoundError:
-            return False
+            return "missing"
         if found.size != size:
             condemned.wait_until_spared(self, digest)
-            return False
+            return "missing"
         if time.time() - found.modified <= self.pace.refresh:
-            return True
-        return condemned.renewed(self, digest, size, lambda: self._touch(target))
+            return "recent"
+        return "renewed" if condemned.renewed(self, digest, size, lambda: self._touch(target)) else "missing"
 
     def _touch(self, target: str) -> None:
         """Renew a blob's time, where this place can do that."""

@@ -17,6 +17,7 @@ from sematic_airflow_provider.artifacts.digest import Digest, parse_digest, shor
 from sematic_airflow_provider.artifacts.store import (
     OWN,
     BlobStat,
+    Known,
     Pace,
     Stored,
     blob_path,
@@ -61,10 +62,10 @@ class LocalStore:
                 for content in contents:
                     digest = digest_of(content)
                     target = self._root / blob_path(digest)
-                    new = target not in written and not self._refreshed(target, content.size)
-                    if new:
+                    found: Known = "recent" if target in written else self._refreshed(target, content.size)
+                    if found == "missing":
                         written[target] = self._staged(content, digest)
-                    done.append(Stored(digest, content.size, new))
+                    done.append(Stored(digest, content.size, new=found == "missing", renewed=found == "renewed"))
                 self._publish_all(written)
             finally:
                 for temporary in written.values():
@@ -205,21 +206,21 @@ class LocalStore:
             raise StoreError(f"the artifact store {self._root} does not give back what was written", self.url)
         self.delete_document(probe)
 
-    def _refreshed(self, target: Path, size: int) -> bool:
-        """Whether the blob is there, whole; then its time is recent, and no collector is about to delete it."""
+    def _refreshed(self, target: Path, size: int) -> Known:
+        """Whether the blob is there, whole; then its time is recent, or made so, and no collector is about to delete it."""
         try:
             found = target.stat()
             if found.st_size == size and time.time() - found.st_mtime <= self.pace.refresh:
-                return True
+                return "recent"
             with self._no_collector():  # it may have gone since, or been made whole
                 if target.stat().st_size != size:
-                    return False  # cut short by something outside: replace it
+                    return "missing"  # cut short by something outside: replace it
                 os.utime(target)
         except FileNotFoundError:
-            return False
+            return "missing"
         except PermissionError:
-            return False  # another user's file in a shared folder: one of our own takes its place
-        return True
+            return "missing"  # another user's file in a shared folder: one of our own takes its place
+        return "renewed"
 
     @contextmanager
     def _no_collector(self) -> Iterator[None]:

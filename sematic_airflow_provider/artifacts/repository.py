@@ -8,6 +8,7 @@ import logging
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, BinaryIO, cast
 
@@ -32,6 +33,16 @@ _MAX_DEPTH = 100
 _MEMBER_LIMIT = (
     256  # part of tree/1: a manifest's digest depends on its members, never on this deployment's inline_limit
 )
+
+
+_MOST_PREVIEWS = 100
+
+
+@dataclass(slots=True)
+class _Showing:
+    """How many more artifacts get previews in one save: of a list of ten thousand arrays, the first hundred."""
+
+    left: int = _MOST_PREVIEWS
 
 
 class Repository:
@@ -63,7 +74,7 @@ class Repository:
             NoCodecError: the value, or a member of it, cannot be stored.
             StoreError: the store fails.
         """
-        return self._save(value, name, 0)
+        return self._save(value, name, 0, _Showing())
 
     def describe(self, value: Any, name: str = "") -> ArtifactRef:
         """The ref of a value; it is stored only where the ref does not carry it.
@@ -71,7 +82,7 @@ class Repository:
         Raises:
             NoCodecError, StoreError: as ``save`` does.
         """
-        return self._save(value, name, 0, inline_limit=self._inline_limit, also_stored=False)
+        return self._save(value, name, 0, _Showing(), inline_limit=self._inline_limit, also_stored=False)
 
     def load(self, ref: ArtifactRef) -> Any:
         """The value, verified; a new object each time. Paths lead to copies that live until ``scratch`` is cleared.
@@ -145,7 +156,14 @@ class Repository:
         return codec_named(ref.codec_name)
 
     def _save(
-        self, value: Any, name: str, depth: int, *, inline_limit: int | None = None, also_stored: bool = True
+        self,
+        value: Any,
+        name: str,
+        depth: int,
+        showing: _Showing,
+        *,
+        inline_limit: int | None = None,
+        also_stored: bool = True,
     ) -> ArtifactRef:
         if isinstance(value, Artifact):
             value = value.ref
@@ -153,37 +171,42 @@ class Repository:
             return value.named(name) if name else value
         if isinstance(value, Path):
             stored, kind = save_path(self.store, value)
-            return self._saved(
-                value, ArtifactRef(stored.digest, FILES, f"pathlib.Path ({kind})", stored.size, name), stored
-            )
+            return ArtifactRef(stored.digest, FILES, f"pathlib.Path ({kind})", stored.size, name)
         codec = codec_for(value)
         if codec is None:
             members = _members_of(value)
             if members is not None:
-                return self._save_tree(value, *members, name, depth)
+                return self._save_tree(value, *members, name, depth, showing)
             codec = self._last_resort(value)
         if codec.name == JSON:
             limit = self._inline_limit if inline_limit is None else inline_limit
-            return self._save_json(value, name, limit, also_stored=also_stored)
+            return self._save_json(value, name, limit, showing, also_stored=also_stored)
         with _encoded(codec, value) as content:
             in_chunks = getattr(codec, "chunked", False) and content.size > ONE_BLOB
             stored = put_chunked(self.store, content) if in_chunks else self.store.put(content)
         codec_name = IN_CHUNKS + codec.name if in_chunks else codec.name
-        return self._saved(value, ArtifactRef(stored.digest, codec_name, type_name(value), stored.size, name), stored)
+        ref = ArtifactRef(stored.digest, codec_name, type_name(value), stored.size, name)
+        return self._shown(value, ref, stored, showing)
 
-    def _saved(self, value: Any, ref: ArtifactRef, stored: Stored) -> ArtifactRef:
-        if self._previews and stored.new:
-            preview_documents.write(self.store, ref, value)
+    def _shown(self, value: Any, ref: ArtifactRef, stored: Stored, showing: _Showing) -> ArtifactRef:
+        """Give an artifact its preview when it is new; and when it is found again after hours, see that it has one.
+
+        In between a value that is known asks nothing of the store for its preview.
+        """
+        if self._previews and showing.left > 0 and (stored.new or stored.renewed):
+            showing.left -= preview_documents.write(self.store, ref, value, unless_there=not stored.new)
         return ref
 
-    def _save_json(self, value: Any, name: str, inline_limit: int, *, also_stored: bool) -> ArtifactRef:
+    def _save_json(
+        self, value: Any, name: str, inline_limit: int, showing: _Showing, *, also_stored: bool
+    ) -> ArtifactRef:
         form = to_json(value)
         data = canonical_json(form)
         inline = len(data) <= inline_limit and is_plain(form, value)
         ref = ArtifactRef(digest_bytes(data), JSON, type_name(value), len(data), name, form if inline else NO_VALUE)
         if also_stored or not inline:
             stored = self.store.put(of_bytes(data))
-            return ref if inline else self._saved(value, ref, stored)
+            return ref if inline else self._shown(value, ref, stored, showing)
         return ref
 
     def _last_resort(self, value: Any) -> Codec:
@@ -195,29 +218,36 @@ class Repository:
         )
 
     def _save_tree(
-        self, value: Any, kind: str, of: str, members: Iterable[tuple[Any, Any]], name: str, depth: int
+        self,
+        value: Any,
+        kind: str,
+        of: str,
+        members: Iterable[tuple[Any, Any]],
+        name: str,
+        depth: int,
+        showing: _Showing,
     ) -> ArtifactRef:
         if depth > _MAX_DEPTH:
             raise NoCodecError(f"a value nested deeper than {_MAX_DEPTH}, or holding itself, cannot be stored")
         refs: list[tuple[Any, ArtifactRef]] = []
         for key, member in members:
             try:
-                refs.append((key, self._save_member(member, depth + 1)))
+                refs.append((key, self._save_member(member, depth + 1, showing)))
             except NoCodecError as error:
                 raise NoCodecError(f"member {key!r}: {error}") from error
         stored = self.store.put(of_bytes(Tree(kind, refs, of).to_bytes()))
-        return self._saved(value, ArtifactRef(stored.digest, TREE, type_name(value), stored.size, name), stored)
+        return ArtifactRef(stored.digest, TREE, type_name(value), stored.size, name)
 
-    def _save_member(self, member: Any, depth: int) -> ArtifactRef:
+    def _save_member(self, member: Any, depth: int, showing: _Showing) -> ArtifactRef:
         """A member as the manifest has it: tiny plain JSON stands in it and is nowhere else, all else is stored on its own.
 
         Refs keep their names, by which the record of a step that reads them tells which outputs it read.
         """
         if not isinstance(member, ArtifactRef):
-            return self._save(member, "", depth, inline_limit=_MEMBER_LIMIT, also_stored=False)
+            return self._save(member, "", depth, showing, inline_limit=_MEMBER_LIMIT, also_stored=False)
         if member.codec != JSON or not (member.has_value or member.size <= _MEMBER_LIMIT):
             return member
-        return self._save_json(self.load(member), member.name, _MEMBER_LIMIT, also_stored=False)
+        return self._save_json(self.load(member), member.name, _MEMBER_LIMIT, showing, also_stored=False)
 
 
 def _members_of(value: Any) -> tuple[str, str, Iterable[tuple[Any, Any]]] | None:

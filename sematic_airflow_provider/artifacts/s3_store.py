@@ -23,6 +23,7 @@ from sematic_airflow_provider.artifacts.s3_upload import MEMORY, PART, S3Uploads
 from sematic_airflow_provider.artifacts.store import (
     OWN,
     BlobStat,
+    Known,
     Pace,
     Stored,
     blob_path,
@@ -215,8 +216,9 @@ class S3Store:
         with self._explained(f"cannot be written (artifact {short(digest)})"):
             for attempt in range(_ATTEMPTS):
                 found = self._head(key)
-                if found is not None and self._refreshed(key, digest, content.size, found):
-                    return Stored(digest, content.size, new=False)
+                known: Known = "missing" if found is None else self._refreshed(key, digest, content.size, found)
+                if known != "missing":
+                    return Stored(digest, content.size, new=False, renewed=known == "renewed")
                 try:
                     # one that is of another size was cut short by something outside: replace it
                     self._uploads.put(key, content, digest, replace=found is not None)
@@ -229,15 +231,15 @@ class S3Store:
                     return Stored(digest, content.size, new=True)
         raise AssertionError  # the last attempt returns or raises
 
-    def _refreshed(self, key: str, digest: Digest, size: int, found: _Found) -> bool:
+    def _refreshed(self, key: str, digest: Digest, size: int, found: _Found) -> Known:
         """Whether the blob is there, whole, its time recent, and no collector about to delete it."""
         if found.stat.size != size:
             condemned.wait_until_spared(self, digest)
-            return False
+            return "missing"
         if found.now - found.stat.modified <= self.pace.refresh:
-            return True
+            return "recent"
         try:
-            return condemned.renewed(self, digest, size, lambda: self._uploads.refresh(key, size))
+            renewed = condemned.renewed(self, digest, size, lambda: self._uploads.refresh(key, size))
         except ClientError as error:
             # Deleted meanwhile, or a server that cannot copy: the content is at hand, and is written again.
             if code_of(error) in NOT_FOUND or code_of(error) in (
@@ -245,8 +247,9 @@ class S3Store:
                 "MethodNotAllowed",
                 "InvalidRequest",
             ):
-                return False
+                return "missing"
             raise
+        return "renewed" if renewed else "missing"
 
     def _read(self, digest: Digest, target: Callable[[int], memoryview]) -> memoryview:
         key = self._blob(digest)

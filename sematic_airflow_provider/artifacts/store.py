@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal, Protocol, runtime_checkable
 
 from sematic_airflow_provider.artifacts.content import BLOCK, Content
 from sematic_airflow_provider.artifacts.digest import Digest
@@ -47,11 +47,15 @@ _PATH = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.=+-]*(/[A-Za-z0-9_][A-Za-z0-9_.=+-]
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """What a put gave: the address, the size in bytes, and whether anything was written that was not there before."""
+    """What a put gave: the address, the size in bytes, and whether anything was written that was not there before.
+
+    ``renewed``: it was there, and so old that its time had to be renewed; now and then, the moment to look after what belongs to it.
+    """
 
     digest: Digest
     size: int
     new: bool
+    renewed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +64,10 @@ class BlobStat:
 
     size: int
     modified: float
+
+
+Known = Literal["missing", "recent", "renewed"]
+"""What a put has found where a blob belongs; ``renewed``: an old one, whose time is that of the put now."""
 
 
 @runtime_checkable

@@ -15,8 +15,10 @@ FIRST = 24
 SAMPLE = 1 << 18
 TENSORS = 500
 _EXACT = 1 << 24
+_COPIED = 1 << 21
 _BLOCK = 1 << 12
 _NORM_ELEMENTS = 1 << 25
+_NORM_PIECE = 1 << 20
 
 
 def preview_of(value: object) -> Preview | None:
@@ -58,10 +60,11 @@ def _array(array: Any) -> ArrayPreview:
 
 def _numbers(array: Any) -> dict[str, Any]:
     flat = _flat(array)
-    exact = array.size <= _EXACT
-    sample = _sample(flat if flat is not None else array)
-    whole = flat if flat is not None else (array.reshape(-1) if exact else None)
-    low, high, nan, inf = extremes(whole if exact else sample)
+    exact = array.size <= (_COPIED if flat is None else _EXACT)
+    if flat is None and exact:
+        flat = array.reshape(-1)
+    sample = _sample(array if flat is None else flat)
+    low, high, nan, inf = extremes(flat if exact else sample)
     counts = most_common(sample.tolist())[0] if array.dtype.kind == "b" else None
     return {
         "exact": exact,
@@ -77,7 +80,7 @@ def _numbers(array: Any) -> dict[str, Any]:
 
 def _flat(array: Any) -> Any:
     """All elements in one row, where that needs no copy."""
-    if array.flags.c_contiguous:
+    if array.flags.c_contiguous or array.ndim == 1:
         return array.reshape(-1)
     return array.T.reshape(-1) if array.flags.f_contiguous else None
 
@@ -118,7 +121,7 @@ def _tensor(tensor: Any) -> ArrayPreview:
         flat.device.type != "cpu" or flat.dtype in (torch.bfloat16,) or flat.element_size() < 2 or not whole
     ):
         positions = spread(tensor.numel(), SAMPLE)
-        flat = flat.reshape(-1)[torch.from_numpy(positions).to(flat.device)].cpu()
+        flat = torch.take(flat, torch.from_numpy(positions).to(flat.device)).cpu()
     if flat.dtype.is_floating_point and flat.dtype not in (torch.float16, torch.float32, torch.float64):
         flat = flat.float()
     facts = {
@@ -138,8 +141,11 @@ def _tensor(tensor: Any) -> ArrayPreview:
 def _first_of(tensor: Any) -> list[Any]:
     import torch
 
-    first = tensor.detach().reshape(-1)[:FIRST].cpu()
-    return [cell(member) for member in (first if first.dtype != torch.bfloat16 else first.float()).numpy()]
+    positions = torch.arange(min(FIRST, tensor.numel()), device=tensor.device)
+    first = torch.take(tensor.detach(), positions).cpu().resolve_conj().resolve_neg()
+    if first.dtype.is_floating_point and first.dtype not in (torch.float16, torch.float32, torch.float64):
+        first = first.float()
+    return [cell(member) for member in first.numpy()]
 
 
 def _tensors(tensors: Mapping[str, Any]) -> TensorsPreview:
@@ -163,4 +169,5 @@ def _tensors(tensors: Mapping[str, Any]) -> TensorsPreview:
 def _norm(tensor: Any) -> Any:
     if not tensor.dtype.is_floating_point or not math.prod(tensor.shape):
         return None
-    return cell(float(tensor.detach().double().norm()))
+    pieces = tensor.detach().reshape(-1).split(_NORM_PIECE)  # so that few are there twice
+    return cell(math.sqrt(sum(float(piece.double().square().sum()) for piece in pieces)))

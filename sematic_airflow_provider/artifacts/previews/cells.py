@@ -11,6 +11,7 @@ from sematic_airflow_provider.artifacts.previews.form import Cell
 
 TEXT = 200
 _EXACT = 2**53
+_BITS = 8192  # of numbers whose digits are worth writing; Python refuses those of much larger ones
 
 _repr = reprlib.Repr()
 _repr.maxlevel, _repr.maxother, _repr.maxstring, _repr.maxlong = 3, 120, 120, 120
@@ -21,7 +22,7 @@ def cell(value: Any, limit: int = TEXT) -> Cell:
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, int):
-        return int(value) if abs(value) <= _EXACT else str(int(value))
+        return _whole(int(value), limit)
     if isinstance(value, float):
         return _float(float(value))
     if isinstance(value, str):
@@ -36,13 +37,27 @@ def cell(value: Any, limit: int = TEXT) -> Cell:
         return None
     if isinstance(value, dt.timedelta):
         return str(value)
-    return cut(_repr.repr(value) if isinstance(value, (list, tuple, dict, set, frozenset)) else str(value), limit)
+    return cut(_text(value), limit)
 
 
 def cut(text: str, limit: int = TEXT, length: int | None = None) -> str:
     """Text of at most about that many characters; what is cut off is told."""
     whole = len(text) if length is None else length
     return text if whole <= limit else f"{text[:limit]}… ({whole:,} characters)"
+
+
+def _text(value: Any) -> str:
+    try:
+        return _repr.repr(value) if isinstance(value, (list, tuple, dict, set, frozenset)) else str(value)
+    except Exception as error:  # noqa: BLE001 - the classes of others raise what they like
+        return f"({type(value).__name__}, which cannot be shown: {type(error).__name__})"
+
+
+def _whole(value: int, limit: int) -> Cell:
+    if abs(value) <= _EXACT:
+        return value
+    bits = value.bit_length()
+    return cut(str(value), limit) if bits <= _BITS else f"a whole number of {bits:,} bits"
 
 
 def _float(value: float) -> Cell:
@@ -61,6 +76,6 @@ def _numpy(value: Any, limit: int) -> Cell:
         return _float(float(str(value))) if value.dtype.itemsize <= 8 else str(value)
     if isinstance(value, (np.datetime64, np.timedelta64)):
         return None if np.isnat(value) else str(value)
-    if isinstance(value, np.complexfloating):
-        return str(value)
+    if isinstance(value, np.complexfloating) or not isinstance(value, np.generic):
+        return cut(_text(value), limit)
     return cell(value.item(), limit)

@@ -8,6 +8,7 @@ from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from sematic_airflow_provider.artifacts.digest import parse_digest, short
+from sematic_airflow_provider.artifacts.previews.cells import cut
 from sematic_airflow_provider.artifacts.store import Store
 
 if TYPE_CHECKING:
@@ -18,19 +19,25 @@ log = logging.getLogger(__name__)
 
 MAX_JSON = 64 << 10
 MAX_PICTURE = 512 << 10
+MAX_SIDE = 4096
 _PNG = b"\x89PNG\r\n\x1a\n"
 
 
-def write(store: Store, ref: ArtifactRef, value: Any) -> None:
-    """Make and store the preview of a value that was just saved. Never raises: a value that cannot be shown is saved all the same."""
-    from sematic_airflow_provider.artifacts.previews.making import make
+def write(store: Store, ref: ArtifactRef, value: Any, *, unless_there: bool = False) -> bool:
+    """Make and store the preview of a value that was just saved; whether one was. With ``unless_there``, not where it has one.
+
+    Never raises: a value that cannot be shown is saved all the same.
+    """
+    from sematic_airflow_provider.artifacts.previews.making import is_shown_from_store, make
 
     try:
+        if is_shown_from_store(ref) or (unless_there and store.read_document(_path(ref.digest, "json")) is not None):
+            return False
         made = make(ref, value)
         if made is None:
-            return
+            return False
         preview, picture = made
-        data = _encoded(replace(preview, type=ref.type))
+        data = _encoded(replace(preview, type=cut(ref.type)))
         if picture is not None and len(picture) <= MAX_PICTURE:
             store.write_document(_path(ref.digest, "png"), picture)
         store.write_document(_path(ref.digest, "json"), data)
@@ -38,6 +45,8 @@ def write(store: Store, ref: ArtifactRef, value: Any) -> None:
         log.warning(
             "artifact %s (%s) gets no preview: %s: %s", short(ref.digest), ref.type, type(error).__name__, error
         )
+        return False
+    return True
 
 
 def read(store: Store, digest: str) -> Preview | None:
@@ -58,14 +67,14 @@ def read(store: Store, digest: str) -> Preview | None:
 
 
 def read_picture(store: Store, digest: str) -> bytes | None:
-    """The stored PNG; None where there is none.
+    """The stored PNG; None where there is none, or something else in its place.
 
     Raises:
         ValueError: this is no digest.
         StoreError: the store fails.
     """
     data = store.read_document(_path(digest, "png"))
-    return data if data is not None and data.startswith(_PNG) and len(data) <= MAX_PICTURE else None
+    return data if data is not None and len(data) <= MAX_PICTURE and _is_picture(data) else None
 
 
 def delete(store: Store, digest: str) -> None:
@@ -77,6 +86,12 @@ def delete(store: Store, digest: str) -> None:
     """
     for suffix in ("json", "png"):
         store.delete_document(_path(digest, suffix))
+
+
+def _is_picture(data: bytes) -> bool:
+    """Whether it begins as a PNG does, and has a size that no browser chokes on: who may write to the store may have put anything here."""
+    sides = [int.from_bytes(data[start : start + 4], "big") for start in (16, 20)]
+    return data.startswith(_PNG) and data[12:16] == b"IHDR" and all(0 < side <= MAX_SIDE for side in sides)
 
 
 def _path(digest: str, suffix: str) -> str:

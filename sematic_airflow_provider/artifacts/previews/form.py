@@ -54,7 +54,7 @@ class Statistics:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Column:
-    """A column. ``exact``: whether nulls, min and max are of all rows, or of the sample only."""
+    """A column. ``exact``: whether nulls, min and max are of all rows, or of the sample only; all else is of the sample."""
 
     name: str
     dtype: str
@@ -242,11 +242,11 @@ class JsonPreview:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TextPreview:
-    """How a text begins."""
+    """How a text begins. The lines of very long ones are not counted."""
 
     head: str
     characters: int
-    lines: int
+    lines: int | None
     type: str = ""
     kind: Literal["text"] = "text"
 

@@ -16,11 +16,14 @@ Of ``files/1`` it is the size of the listing.
 """
 
 
-def make(ref: ArtifactRef, value: Any) -> tuple[Preview, bytes | None] | None:
-    """The preview of a value, and its picture where it has one; None where it gets none."""
+def is_shown_from_store(ref: ArtifactRef) -> bool:
+    """Whether it needs no preview."""
     limit = SHOWN_FROM_STORE.get(ref.codec)
-    if limit is not None and (ref.size <= limit or ref.codec in (registry.TREE, registry.FILES)):
-        return None
+    return limit is not None and (ref.size <= limit or ref.codec in (registry.TREE, registry.FILES))
+
+
+def make(ref: ArtifactRef, value: Any) -> tuple[Preview, bytes | None] | None:
+    """The preview of a value, and its picture where it has one; None where there is nothing that makes one of it."""
     if ref.codec_name == registry.JSON:
         return texts.of_large_json(value), None
     if isinstance(value, str):

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import inspect
+import json
 import sys
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from typing import Any
 
 from sematic_airflow_provider.artifacts.previews.cells import cell, cut
@@ -39,12 +41,34 @@ def _facts(value: Any, base: Any) -> dict[str, Any]:
     count = getattr(value, "n_features_in_", None)
     return {
         "params": _params(value),
-        "steps": list(_steps(value, base, ""))[:STEPS],
+        "steps": list(islice(_steps(value, base, ""), STEPS)),
         "fitted": _fitted(value),
         "feature_count": int(count) if count is not None else None,
         "feature_names": [cut(str(name), 80) for name in names[:NAMES]] if names is not None else None,
-        **_importances(names, getattr(value, "feature_importances_", None), ""),
+        **_what_matters(value, names),
     }
+
+
+def _what_matters(value: Any, names: Any) -> dict[str, Any]:
+    """Importances of features; of a pipeline, those that its last step gives to what the steps before it make of them."""
+    steps = getattr(value, "steps", None)
+    if type(value).__name__ == "Pipeline" and isinstance(steps, list) and steps:
+        value, names = steps[-1][1], _names_of_what_comes_out(value[:-1]) if len(steps) > 1 else names
+    found = getattr(value, "feature_importances_", None)
+    if found is not None:
+        return _importances(names, found, "")
+    coefficients: Any = vars(value).get("coef_") if hasattr(value, "__dict__") else None
+    shape = tuple(getattr(coefficients, "shape", ()))
+    if len(shape) == 1 or (len(shape) == 2 and shape[0] == 1):  # one row for each class says nothing of the whole
+        return _importances(names, coefficients.reshape(-1), "coefficient")
+    return {}
+
+
+def _names_of_what_comes_out(steps: Any) -> Any:
+    try:
+        return steps.get_feature_names_out()
+    except Exception:  # noqa: BLE001 - steps that do not know, or are not fitted, say so in many ways
+        return None
 
 
 def _params(value: Any) -> list[Fact]:
@@ -81,8 +105,9 @@ def _fitted(value: Any) -> list[Fact]:
 
 def _brief(value: Any) -> Any:
     """A value in a line: large ones by type and shape."""
-    if inspect.isroutine(value) or isinstance(value, type):
-        return f"{getattr(value, '__module__', '')}.{getattr(value, '__qualname__', value)}"
+    if inspect.isroutine(value) or isinstance(value, type) or type(value).__name__ == "ufunc":
+        name = getattr(value, "__qualname__", None) or getattr(value, "__name__", "")
+        return f"{getattr(value, '__module__', None) or type(value).__module__}.{name}"
     if hasattr(value, "shape") and hasattr(value, "dtype") and value.shape:
         small = getattr(value, "size", 99) <= 10 and hasattr(value, "tolist")
         return (
@@ -114,7 +139,7 @@ def _library(value: Any) -> str:
 
 
 def _importances(names: Any, values: Any, kind: str) -> dict[str, Any]:
-    if values is None or not len(values):
+    if not len(values):
         return {}
     known = (
         [str(name) for name in names]
@@ -138,7 +163,8 @@ def _xgboost(xgboost: Any, value: Any) -> ModelPreview | None:
         booster = value.get_booster()
     else:
         return None
-    gains: Mapping[str, Any] = booster.get_score(importance_type="gain")
+    kind = "gain" if _trees_of(booster) is not None else "weight"
+    scores: Mapping[str, Any] = booster.get_score(importance_type=kind)
     names = booster.feature_names
     return ModelPreview(
         library=_library(value),
@@ -148,15 +174,15 @@ def _xgboost(xgboost: Any, value: Any) -> ModelPreview | None:
         feature_count=int(booster.num_features()),
         feature_names=[cut(str(name), 80) for name in names[:NAMES]] if names else None,
         trees=_trees_of(booster),
-        **_importances(list(gains), list(gains.values()), "gain"),
+        **_importances(list(scores), list(scores.values()), kind),
     )
 
 
 def _trees_of(booster: Any) -> int | None:
-    try:
-        return len(booster.get_dump()) if booster.num_boosted_rounds() <= 2000 else None
-    except ValueError:  # boosters that are not made of trees
-        return None
+    """How many trees; None of a booster that is not made of trees."""
+    gradient_booster = json.loads(booster.save_config())["learner"]["gradient_booster"]
+    model = gradient_booster.get("gbtree", gradient_booster).get("gbtree_model_param")
+    return None if model is None else int(model["num_trees"])
 
 
 def _lightgbm(lightgbm: Any, value: Any) -> ModelPreview | None:

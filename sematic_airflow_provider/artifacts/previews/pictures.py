@@ -13,6 +13,8 @@ from sematic_airflow_provider.artifacts.previews.form import FigurePreview, Imag
 LONGEST_SIDE = 1024
 PICTURE_BYTES = 512 << 10
 TRACES = 100
+_IN_PNG = ("1", "L", "LA", "RGB", "RGBA")
+_AVERAGED = (*_IN_PNG[1:], "CMYK", "YCbCr", "La", "RGBa")
 _FIGURE_JSON = 24 << 10
 
 
@@ -54,16 +56,10 @@ def _matplotlib(figure: Any) -> tuple[Preview, bytes]:
     return made, data
 
 
-def _pillow(image: Any) -> tuple[Preview, bytes]:
-    mode = (
-        image.mode
-        if image.mode in ("1", "L", "LA", "RGB", "RGBA")
-        else ("RGBA" if "A" in image.mode or "transparency" in image.info else "RGB")
-    )
-    thumbnail = _scaled(image) if mode == "RGB" and image.mode.startswith(("I", "F")) else image.convert(mode)
-    if thumbnail is image:
-        thumbnail = image.copy()
-    side = LONGEST_SIDE
+def _pillow(image: Any) -> tuple[Preview, bytes] | None:
+    if not image.width or not image.height:
+        return None
+    thumbnail, side = _small(image), LONGEST_SIDE
     while True:
         thumbnail.thumbnail((side, side))
         file = io.BytesIO()
@@ -82,14 +78,37 @@ def _pillow(image: Any) -> tuple[Preview, bytes]:
     return made, file.getvalue()
 
 
-def _scaled(image: Any) -> Any:
-    """Numbers beyond a byte as shades of grey, the least black and the greatest white."""
-    small = image.copy()
-    small.thumbnail((LONGEST_SIDE, LONGEST_SIDE), resample=0)
-    small = small.convert("F")
-    low, high = small.getextrema()
-    scale = 255 / (high - low) if high > low else 0
-    return small.point(lambda level: level * scale + (-low * scale)).convert("L")
+def _small(image: Any) -> Any:
+    """A small copy in a mode that PNG has. No copy in full size is made on the way."""
+    if image.mode.startswith(("I", "F")):
+        return _shades(image)
+    factor = min(image.width, image.height, max(image.width, image.height) // (2 * LONGEST_SIDE))
+    if factor > 1 and image.mode in _AVERAGED:
+        small = image.reduce(factor)
+    elif factor > 1:  # numbers of a palette have no mean
+        small = image.resize((image.width // factor, image.height // factor), resample=0)
+    else:
+        small = image.copy()
+    if small.mode in ("La", "RGBa"):
+        small = small.convert("LA" if small.mode == "La" else "RGBA")
+    if small.mode in _IN_PNG:
+        return small
+    return small.convert("RGBA" if "A" in small.mode or "transparency" in small.info else "RGB")
+
+
+def _shades(image: Any) -> Any:
+    """Numbers beyond a byte as shades of grey, the least black and the greatest white; what is no number is black."""
+    import numpy as np
+    from PIL import Image
+
+    scale = min(1.0, LONGEST_SIDE / max(image.size))
+    small = image.resize([max(1, round(side * scale)) for side in image.size], resample=0)
+    levels = np.asarray(small, dtype=np.float64)
+    there = np.isfinite(levels)
+    low, high = (levels[there].min(), levels[there].max()) if there.any() else (0.0, 0.0)
+    with np.errstate(all="ignore"):
+        grey = np.where(there, (levels - low) * (255 / (high - low) if high > low else 0), 0)
+    return Image.fromarray(grey.astype(np.uint8))
 
 
 def _plotly(figure: Any) -> FigurePreview:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from heapq import nsmallest
 from typing import Any
 
 from sematic_airflow_provider.artifacts.previews.cells import cell
@@ -11,7 +12,7 @@ from sematic_airflow_provider.artifacts.previews.form import QUANTILES, Count, H
 
 BINS = 20
 TOP = 10
-_PIECE = 1 << 20
+_PIECE = 1 << 16  # elements that stay in the processor's cache while they are looked at
 _GOLDEN = 0.6180339887498949
 
 
@@ -35,15 +36,15 @@ def extremes(flat: Any) -> tuple[Any, Any, int, int]:
     nan = inf = 0
     for start in range(0, flat.size, _PIECE):
         piece = flat[start : start + _PIECE]
+        least, most = piece.min(), piece.max()
         if piece.dtype.kind == "f":
-            least, most = np.fmin.reduce(piece), np.fmax.reduce(piece)
-            nan += int(np.count_nonzero(np.isnan(piece)))
-            if np.isnan(least):
-                continue
+            if np.isnan(least):  # one NaN makes it so; only then the slower functions that pass it over
+                nan += int(np.count_nonzero(np.isnan(piece)))
+                least, most = np.fmin.reduce(piece), np.fmax.reduce(piece)
+                if np.isnan(least):
+                    continue
             if np.isinf(least) or np.isinf(most):
                 inf += int(np.count_nonzero(np.isinf(piece)))
-        else:
-            least, most = piece.min(), piece.max()
         low = least if low is None else min(low, least)
         high = most if high is None else max(high, most)
     return low, high, nan, inf
@@ -83,8 +84,11 @@ def _histogram(values: Any) -> Histogram | None:
     return Histogram(low=low, high=high, counts=[int(count) for count in counts])
 
 
-def most_common(values: Iterable[Any]) -> tuple[list[Count], int]:
-    """The values that are there most often, and how many different ones there are."""
-    counts = Counter(values)
-    ranked = sorted(counts.items(), key=lambda pair: (-pair[1], str(pair[0])))[:TOP]
+def most_common(values: Iterable[Any]) -> tuple[list[Count] | None, int | None]:
+    """The values that are there most often, and how many different ones there are; None where they cannot be counted."""
+    try:
+        counts = Counter(values)
+    except TypeError:  # a list or the like among them
+        return None, None
+    ranked = nsmallest(TOP, counts.items(), key=lambda pair: (-pair[1], str(cell(pair[0]))))
     return [Count(value=cell(value), count=count) for value, count in ranked], len(counts)

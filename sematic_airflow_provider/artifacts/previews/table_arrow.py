@@ -13,8 +13,15 @@ class ArrowSource:
 
     def __init__(self, table: Any) -> None:
         self._table = table
-        self.rows = table.num_rows
-        self.columns = [(field.name, str(field.type)) for field in table.schema]
+        self.rows, self.width = table.num_rows, table.num_columns
+
+    def name(self, number: int) -> str:
+        """See Source."""
+        return str(self._table.schema.field(number).name)
+
+    def dtype(self, number: int) -> str:
+        """See Source."""
+        return str(self._table.schema.field(number).type)
 
     def sort(self, number: int) -> Sort:
         """See Source."""
@@ -23,15 +30,15 @@ class ArrowSource:
         kind = self._table.schema.field(number).type
         if pa.types.is_boolean(kind):
             return "flag"
-        if pa.types.is_integer(kind) or pa.types.is_floating(kind):
+        if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind):
             return "number"
         if pa.types.is_temporal(kind):
             return "time"
         if pa.types.is_dictionary(kind):
             kind = kind.value_type
-        return "text" if _is_text(kind) or pa.types.is_decimal(kind) else "other"
+        return "text" if _is_text(kind) else "other"
 
-    def width(self, number: int) -> float:
+    def bytes_each(self, number: int) -> float:
         """See Source."""
         return float(self._table.column(number).get_total_buffer_size() / max(1, self.rows))
 
@@ -61,8 +68,11 @@ class ArrowSource:
 
         taken = self._table.column(number).take(pa.array(rows))
         there = taken.drop_null()
-        values = there.to_numpy() if self.sort(number) == "number" else there.to_pylist()
-        return values, taken.null_count
+        if self.sort(number) != "number":
+            return there.to_pylist(), taken.null_count
+        if pa.types.is_decimal(there.type):
+            there = there.cast(pa.float64())
+        return there.to_numpy(), taken.null_count
 
     def head(self, number: int, rows: int) -> Sequence[Any]:
         """See Source."""

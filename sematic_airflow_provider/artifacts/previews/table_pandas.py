@@ -22,14 +22,24 @@ class PandasSource:
             if isinstance(value, pd.Series)
             else value
         )
-        self.rows = len(self._frame)
-        self.columns = [(str(name), str(dtype)) for name, dtype in self._frame.dtypes.items()]
+        self.rows: int
+        self.width: int
+        self.rows, self.width = self._frame.shape
+        self._dtypes = list(self._frame.dtypes)
+
+    def name(self, number: int) -> str:
+        """See Source."""
+        return str(self._frame.columns[number])
+
+    def dtype(self, number: int) -> str:
+        """See Source."""
+        return str(self._dtypes[number])
 
     def sort(self, number: int) -> Sort:
         """See Source."""
         import pandas as pd
 
-        types, dtype = pd.api.types, self._frame.dtypes.iloc[number]
+        types, dtype = pd.api.types, self._dtypes[number]
         if types.is_bool_dtype(dtype):
             return "flag"
         if types.is_numeric_dtype(dtype) and not types.is_complex_dtype(dtype):
@@ -47,7 +57,7 @@ class PandasSource:
             return "text" if all(isinstance(found, (str, int, float)) for found in first) else "other"
         return "text" if types.is_string_dtype(dtype) else "other"
 
-    def width(self, number: int) -> float:
+    def bytes_each(self, number: int) -> float:
         """See Source."""
         column = self._frame.iloc[:, number]
         if column.dtype == object:  # as long as the first ones are

@@ -15,8 +15,15 @@ class PolarsSource:
         import polars as pl
 
         self._columns = [value] if isinstance(value, pl.Series) else value.get_columns()
-        self.rows = len(value)
-        self.columns = [(column.name, str(column.dtype)) for column in self._columns]
+        self.rows, self.width = len(value), len(self._columns)
+
+    def name(self, number: int) -> str:
+        """See Source."""
+        return str(self._columns[number].name)
+
+    def dtype(self, number: int) -> str:
+        """See Source."""
+        return str(self._columns[number].dtype)
 
     def sort(self, number: int) -> Sort:
         """See Source."""
@@ -25,13 +32,13 @@ class PolarsSource:
         dtype = self._columns[number].dtype
         if dtype == pl.Boolean:
             return "flag"
-        if dtype.is_integer() or dtype.is_float():
+        if dtype.is_numeric():
             return "number"
         if dtype.is_temporal():
             return "time"
-        return "text" if dtype in (pl.String, pl.Categorical, pl.Enum) or dtype.is_decimal() else "other"
+        return "text" if dtype in (pl.String, pl.Categorical, pl.Enum) else "other"
 
-    def width(self, number: int) -> float:
+    def bytes_each(self, number: int) -> float:
         """See Source."""
         return float(self._columns[number].estimated_size() / max(1, self.rows))
 
@@ -52,9 +59,14 @@ class PolarsSource:
 
     def sample(self, number: int, rows: Any) -> tuple[Any, int]:
         """See Source."""
+        import polars as pl
+
         taken = self._columns[number].gather(rows)
         there = taken.drop_nulls()
-        return there.to_numpy() if self.sort(number) == "number" else there.to_list(), taken.null_count()
+        if self.sort(number) != "number":
+            return there.to_list(), taken.null_count()
+        unknown_to_numpy = there.dtype.is_decimal() or str(there.dtype).endswith("128")
+        return (there.cast(pl.Float64) if unknown_to_numpy else there).to_numpy(), taken.null_count()
 
     def head(self, number: int, rows: int) -> Sequence[Any]:
         """See Source."""

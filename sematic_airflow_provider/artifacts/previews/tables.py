@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, Protocol
 
-from sematic_airflow_provider.artifacts.previews.cells import cell
-from sematic_airflow_provider.artifacts.previews.form import Column, TablePreview
+from sematic_airflow_provider.artifacts.previews.cells import cell, cut
+from sematic_airflow_provider.artifacts.previews.form import Cell, Column, TablePreview
 from sematic_airflow_provider.artifacts.previews.summaries import most_common, spread, statistics
+
+log = logging.getLogger(__name__)
 
 COLUMNS = 100
 HEAD = 20
@@ -30,16 +33,22 @@ class Extremes:
 
 
 class Source(Protocol):
-    """A table of some library; columns by their position, since names may come twice."""
+    """A table of some library; columns by their position, since names may come twice. Anything but the counts may raise what the library raises."""
 
     rows: int
-    columns: list[tuple[str, str]]
-    """Name and dtype."""
+    width: int
+    """How many columns there are."""
+
+    def name(self, number: int) -> str:
+        """Of a column."""
+
+    def dtype(self, number: int) -> str:
+        """Of a column, as the library writes it."""
 
     def sort(self, number: int) -> Sort:
         """What a column holds."""
 
-    def width(self, number: int) -> float:
+    def bytes_each(self, number: int) -> float:
         """About how many bytes a value of a column takes."""
 
     def extremes(self, number: int, *, cheap: bool) -> Extremes | None:
@@ -60,16 +69,16 @@ def preview_of(value: object) -> TablePreview | None:
     source = _source(value)
     if source is None:
         return None
-    shown = range(min(len(source.columns), COLUMNS))
+    shown = range(min(source.width, COLUMNS))
     rows = spread(source.rows, SAMPLE)
     cheap = source.rows * len(shown) > _EXACT_CELLS
-    heads = [source.head(number, HEAD) for number in shown]
+    heads = [_head(source, number) for number in shown]
     index = source.index(HEAD)
     return TablePreview(
         rows=source.rows,
-        column_count=len(source.columns),
+        column_count=source.width,
         columns=[_column(source, number, rows, cheap=cheap) for number in shown],
-        head=[[cell(head[row]) for head in heads] for row in range(min(source.rows, HEAD))],
+        head=[[head[row] for head in heads] for row in range(min(source.rows, HEAD))],
         sample_rows=len(rows),
         index=None if index is None else [cell(label) for label in index],
     )
@@ -92,24 +101,43 @@ def _source(value: object) -> Source | None:
     return None
 
 
+def _head(source: Source, number: int) -> list[Cell]:
+    """The first cells of a column. One that its library cannot give as values of Python leaves the others their place."""
+    try:
+        return [cell(value) for value in source.head(number, HEAD)]
+    except Exception as error:  # noqa: BLE001 - libraries raise what they like
+        log.debug("the head of column %d cannot be shown: %s", number, error)
+        return ["…"] * min(source.rows, HEAD)
+
+
 def _column(source: Source, number: int, rows: Any, *, cheap: bool) -> Column:
-    name, dtype = source.columns[number]
+    """All that can be told of a column; of one that its library cannot summarise, its name and type."""
+    plain = Column(name=cut(source.name(number)), dtype=cut(source.dtype(number)), exact=False)
+    try:
+        return _described(plain, source, number, rows, cheap=cheap)
+    except Exception as error:  # noqa: BLE001 - libraries raise what they like
+        log.debug("column %s gets no statistics: %s", plain.name, error)
+        return plain
+
+
+def _described(plain: Column, source: Source, number: int, rows: Any, *, cheap: bool) -> Column:
     sort = source.sort(number)
     exact = source.extremes(number, cheap=cheap)
     if sort == "other":  # nested values and the like: only the head shows them
-        return Column(name=name, dtype=dtype, exact=exact is not None, nulls=exact.nulls if exact else None)
+        return replace(plain, exact=exact is not None, nulls=exact.nulls if exact else None)
     if sort == "text":  # long ones are not all looked at
-        rows = rows[:: max(1, int(len(rows) * source.width(number) / _SAMPLE_BYTES))]
+        rows = rows[:: max(1, int(len(rows) * source.bytes_each(number) / _SAMPLE_BYTES))]
     values, missing = source.sample(number, rows)
-    low, high = (exact.min, exact.max) if exact else _least_and_greatest(values, sort)
+    low, high = map(cell, (exact.min, exact.max) if exact else _least_and_greatest(values, sort))
+    if sort == "number" and low == "NaN":  # nothing else is there
+        low = high = None
     top, distinct = most_common(values) if sort in ("text", "flag") else (None, None)
-    return Column(
-        name=name,
-        dtype=dtype,
+    return replace(
+        plain,
         exact=exact is not None,
         nulls=exact.nulls if exact else missing,
-        min=cell(low),
-        max=cell(high),
+        min=low,
+        max=high,
         statistics=statistics(values) if sort == "number" else None,
         distinct=distinct,
         top=top,

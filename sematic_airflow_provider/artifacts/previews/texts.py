@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from itertools import islice
 from typing import Any
 
@@ -13,6 +14,7 @@ HEAD = 4096
 HEX = 256
 _JSON_BYTES = 24 << 10
 _ENTRIES = 20
+_COUNTED = 16 << 20
 
 _SIGNATURES = (
     (b"\x89PNG\r\n\x1a\n", "image/png"),
@@ -54,21 +56,28 @@ def of_json(form: Any) -> JsonPreview:
 
 def of_large_json(value: Any) -> JsonPreview:
     """The first entries of a value with a JSON form, too large to be read again only to be shown."""
-    kind = type(value)
-    if kind is dict:
-        keys = sorted(value) if all(type(key) is str for key in value) else list(islice(value, _ENTRIES))
-        some: Any = {key: value[key] for key in keys[:_ENTRIES]}
-    elif kind in (list, tuple):
-        some = value[:_ENTRIES]
-    else:
-        return of_json(to_json(value))
+    some = _begun(value)
     made = of_json(to_json(some))
-    return JsonPreview(text=made.text, complete=False, entries=len(value), entries_shown=len(some))
+    if type(value) not in (dict, list, tuple):
+        return made if some is value else replace(made, complete=False)
+    return replace(made, complete=False, entries=len(value), entries_shown=len(some))
+
+
+def _begun(value: Any, depth: int = 0) -> Any:
+    """The first entries of a container, fewer of those deeper in it, and the beginning of a long text."""
+    kind, some = type(value), max(1, _ENTRIES >> depth)
+    if kind is dict:
+        keys = sorted(value) if all(type(key) is str for key in value) else list(islice(value, some))
+        return {key: _begun(value[key], depth + 1) for key in keys[:some]}
+    if kind in (list, tuple):
+        return kind(_begun(member, depth + 1) for member in value[:some])
+    return f"{value[:HEAD]}…" if kind is str and len(value) > HEAD else value
 
 
 def of_text(text: str) -> TextPreview:
     """How it begins."""
-    lines = text.count("\n") + (0 if not text or text.endswith("\n") else 1)
+    whole = len(text) <= _COUNTED
+    lines = text.count("\n") + (0 if not text or text.endswith("\n") else 1) if whole else None
     return TextPreview(head=text[:HEAD], characters=len(text), lines=lines)
 
 
