@@ -5,16 +5,17 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 from sematic_airflow_provider.artifacts.chunks import ChunkList
 from sematic_airflow_provider.artifacts.codecs.registry import FILES, TREE, codec_named
 from sematic_airflow_provider.artifacts.digest import Digest
 from sematic_airflow_provider.artifacts.files import Files
-from sematic_airflow_provider.artifacts.ref import IN_CHUNKS
+from sematic_airflow_provider.artifacts.ref import IN_CHUNKS, MARK, ArtifactRef
 from sematic_airflow_provider.artifacts.store import Store
 from sematic_airflow_provider.artifacts.trees import Tree
-from sematic_airflow_provider.errors import CollectionRefusedError, NoCodecError
+from sematic_airflow_provider.errors import CollectionRefusedError, InvalidRefError, NoCodecError
 
 OPAQUE = ""
 """Stands for the codec of what is certain to refer to nothing: a chunk."""
@@ -79,17 +80,34 @@ def named_in(text: str | bytes) -> Iterator[Reference]:
     if not digests:
         return
     told: set[str] = set()
+    for item in _objects(text):
+        digest, codec = item.get("digest"), item.get("codec")
+        if isinstance(digest, str) and isinstance(codec, str) and digest in digests:
+            told.add(digest)
+            yield Reference(Digest(digest), codec or None)
+    for digest in digests - told:
+        yield Reference(Digest(digest), None)
+
+
+def refs_in(text: str | bytes) -> Iterator[ArtifactRef]:
+    """The refs that a JSON record holds, wherever they stand in it; what only looks like one is left out."""
+    text = text.decode(errors="replace") if isinstance(text, bytes) else text
+    for item in _objects(text) if MARK in text else ():
+        if ArtifactRef.is_json(item):
+            with suppress(InvalidRefError):
+                yield ArtifactRef.from_json(item)
+
+
+def _objects(text: str) -> Iterator[Mapping[str, Any]]:
+    """All objects in a JSON text, and in JSON texts that stand in it as strings; none where it is no JSON."""
     try:
         pending: list[Any] = [json.loads(text)]
     except (ValueError, RecursionError):
-        pending = []
+        return
     while pending:
         item = pending.pop()
         if isinstance(item, Mapping):
-            digest, codec = item.get("digest"), item.get("codec")
-            if isinstance(digest, str) and isinstance(codec, str) and digest in digests:
-                told.add(digest)
-                yield Reference(Digest(digest), codec or None)
+            yield item
             pending.extend(item.values())
         elif isinstance(item, list):
             pending.extend(item)
@@ -98,8 +116,6 @@ def named_in(text: str | bytes) -> Iterator[Reference]:
                 pending.append(json.loads(item))
             except (ValueError, RecursionError):
                 continue
-    for digest in digests - told:
-        yield Reference(Digest(digest), None)
 
 
 def _check_known(digest: Digest, codec: str, opaque: Iterable[str]) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
+from airflow.cli.cli_config import GroupCommand
+
 from sematic_airflow_provider.cli.definition import get_cli_commands
 
 
@@ -12,14 +14,28 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run one command."""
     (group,) = get_cli_commands()
     parser = argparse.ArgumentParser(prog="python -m sematic_airflow_provider.cli", description=group.help)
-    commands = parser.add_subparsers(dest="command", required=True)
+    _add(parser, group)
+    options = parser.parse_args(arguments)
+    options.func(options)
+
+
+def _add(parser: argparse.ArgumentParser, group: GroupCommand) -> None:
+    """Add the commands of a group, and of the groups in it."""
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for command in group.subcommands:
-        described = commands.add_parser(command.name, help=command.help, description=command.description)
+        described = commands.add_parser(
+            command.name,
+            help=command.help,
+            description=command.description or command.help,
+            epilog=command.epilog,
+            formatter_class=argparse.RawTextHelpFormatter,
+        )
+        if isinstance(command, GroupCommand):
+            _add(described, command)
+            continue
         for argument in command.args:
             argument.add_to_parser(described)
         described.set_defaults(func=command.func)
-    options = parser.parse_args(arguments)
-    options.func(options)
 
 
 if __name__ == "__main__":

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import sys
 from argparse import Namespace
-from typing import Any
 
-from airflow.cli.simple_table import AirflowConsole
 from airflow.utils.providers_configuration_loader import providers_configuration_loaded
-from rich.markup import escape
 
+from sematic_airflow_provider.cli.printing import note, print_rows
 from sematic_airflow_provider.errors import SematicError
 
 
@@ -19,7 +17,7 @@ def doctor(args: Namespace) -> None:
     from sematic_airflow_provider.cli.doctor import examine
 
     findings = examine()
-    _print([finding.row() for finding in findings], args.output)
+    print_rows([finding.row() for finding in findings], args.output)
     if any(finding.state == "error" for finding in findings):
         sys.exit(1)
 
@@ -30,10 +28,10 @@ def reproduce(args: Namespace) -> None:
     from sematic_airflow_provider.cli.reproduce import reproduce_run
 
     try:
-        outcomes = reproduce_run(args.run, dag_id=args.dag_id, task_ids=args.task_id, progress=_note)
+        outcomes = reproduce_run(args.run, dag_id=args.dag_id, task_ids=args.task_id, progress=note)
     except SematicError as error:
         raise SystemExit(str(error)) from error
-    _print([outcome.row() for outcome in outcomes], args.output)
+    print_rows([outcome.row() for outcome in outcomes], args.output)
     if any(outcome.verdict != "identical" for outcome in outcomes):
         sys.exit(1)
 
@@ -48,16 +46,3 @@ def drain(args: Namespace) -> None:
         print(drain_spool(configured_store()))
     except SematicError as error:
         raise SystemExit(str(error)) from error
-
-
-def _print(rows: list[dict[str, Any]], output: str) -> None:
-    if output in ("table", "plain"):  # where rich would take "[sematic]" for markup
-        rows = [
-            {name: escape(value) if isinstance(value, str) else value for name, value in row.items()} for row in rows
-        ]
-    AirflowConsole().print_as(data=rows, output=output)
-
-
-def _note(line: str) -> None:
-    """Progress goes to standard error, so that the result can be piped."""
-    print(line, file=sys.stderr, flush=True)

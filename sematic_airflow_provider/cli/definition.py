@@ -4,17 +4,13 @@ from __future__ import annotations
 
 from airflow.cli.cli_config import ActionCommand, Arg, GroupCommand, lazy_load_command
 
+from sematic_airflow_provider.cli.artifact_definition import ARG_OUTPUT, ARTIFACTS
+
 _COMMANDS = "sematic_airflow_provider.cli.commands"
 
 ARG_RUN = Arg(("run",), help="a Dag run id, or the id of one run as the Lineage tab shows it")
 ARG_DAG = Arg(("--dag-id",), help="the Dag, where several have a run of that id")
 ARG_TASK = Arg(("--task-id",), help="only this task's steps", action="append")
-ARG_OUTPUT = Arg(
-    ("-o", "--output"),
-    help="how to print: table, json, yaml, plain (default: table)",
-    default="table",
-    choices=("table", "json", "yaml", "plain"),
-)
 
 
 def get_cli_commands() -> list[GroupCommand]:
@@ -47,6 +43,7 @@ def get_cli_commands() -> list[GroupCommand]:
                     func=lazy_load_command(f"{_COMMANDS}.drain"),
                     args=(),
                 ),
+                ARTIFACTS,
             ],
         )
     ]
