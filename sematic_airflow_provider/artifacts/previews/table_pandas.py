@@ -99,7 +99,9 @@ class PandasSource:
     def head(self, number: int, rows: int) -> Sequence[Any]:
         """See Source."""
         column = self._frame.iloc[:rows, number]
-        return list(column.array) if column.dtype.kind in "fiu" else column.tolist()
+        if column.dtype.kind in "fiu":
+            return list(column.array)
+        return [None if missing else value for value, missing in zip(column.tolist(), column.isna(), strict=True)]
 
     def index(self, rows: int) -> Sequence[Any] | None:
         """See Source."""

@@ -71,7 +71,8 @@ def _begun(value: Any, depth: int = 0) -> Any:
         return {key: _begun(value[key], depth + 1) for key in keys[:some]}
     if kind in (list, tuple):
         return kind(_begun(member, depth + 1) for member in value[:some])
-    return f"{value[:HEAD]}…" if kind is str and len(value) > HEAD else value
+    limit = max(200, HEAD >> depth)
+    return f"{value[:limit]}…" if kind is str and len(value) > limit else value
 
 
 def of_text(text: str) -> TextPreview:
