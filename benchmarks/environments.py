@@ -79,7 +79,7 @@ def python_of(peer: Peer) -> Path:
         shutil.rmtree(old)
     uv = _uv()
     _done([uv, "venv", "--quiet", "--python", _interpreter(peer), str(folder)])
-    _done([uv, "pip", "install", "--quiet", "--python", str(python), *peer.packages])
+    _done([uv, "pip", "install", "--quiet", "--compile-bytecode", "--python", str(python), *peer.packages])
     ready.touch()
     return python
 
