@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from typing import Any, BinaryIO
 
-from sematic_airflow_provider.artifacts.codecs import wrappers
+from sematic_airflow_provider.artifacts.codecs import lightgbm_check, wrappers
 from sematic_airflow_provider.errors import MissingExtraError, NoCodecError
 
 _NOTE = "\nsematic:"
@@ -35,7 +35,7 @@ class LightgbmCodec:
         import lightgbm as lgb
 
         if isinstance(value, lgb.Booster):
-            booster, note = value, wrappers.to_note(_Scores(value))
+            booster, note = value, wrappers.to_note(_Scores(value.best_iteration, value.best_score))
         elif getattr(value, "_Booster", None) is None:
             raise NoCodecError(
                 f"this {type(value).__name__} is not fitted, so there is no model to store: return its get_params()"
@@ -45,7 +45,13 @@ class LightgbmCodec:
         text, separator, categories = booster.model_to_string(num_iteration=-1).rpartition(_CATEGORIES)
         if not separator:
             raise NoCodecError("LightGBM wrote a model without its line of categories: this version is not known")
-        file.write(f"{text}{_NOTE}{note}\n{separator}{categories}".encode())
+        try:
+            lightgbm_check.check(text, _parameters(lgb))
+        except ValueError as error:
+            raise NoCodecError(
+                f"LightGBM {lgb.__version__} wrote this model in a form that would not be read: {error}"
+            ) from error
+        file.write(f"{text}{_NOTE}{note}\n{separator}{categories.rstrip()}\n".encode())
 
     def decode(self, data: memoryview) -> Any:
         """The booster or wrapper."""
@@ -56,17 +62,17 @@ class LightgbmCodec:
         text = str(data, "utf-8")
         before, found, after = text.rpartition(_NOTE)
         note, newline, rest = after.partition("\n")
-        if not found or not newline or not rest.startswith(_CATEGORIES):
-            raise ValueError("it has no note of its class")
+        if not found or not newline or not rest.startswith(_CATEGORIES) or not rest.endswith("\n"):
+            raise ValueError("it has no note of its class, or its end is missing")
+        lightgbm_check.check(before, _parameters(lgb))
         cls = wrappers.class_of(note, {"Booster": lgb.Booster, **_wrappers(lgb)})
+        model: Any = _Scores() if cls is lgb.Booster else cls()
+        wrappers.restore(model, note)
         booster = lgb.Booster(model_str=before + rest)
         if cls is lgb.Booster:
-            wrappers.restore(scores := _Scores(booster), note)
-            booster.best_iteration, booster.best_score = scores.best_iteration, scores.best_score
+            booster.best_iteration, booster.best_score = model.best_iteration, model.best_score
             return booster
-        model = cls()
-        wrappers.restore(model, note)
-        booster.best_iteration, booster.best_score = model._best_iteration or -1, model._best_score
+        booster.best_iteration, booster.best_score = model._best_iteration, model._best_score
         model._Booster = booster
         if getattr(model, "_classes", None) is not None:
             model._le = lgb.sklearn._LGBMLabelEncoder()
@@ -78,8 +84,8 @@ class LightgbmCodec:
 class _Scores:
     """What a booster keeps beside its text."""
 
-    def __init__(self, booster: Any) -> None:
-        self.best_iteration, self.best_score = booster.best_iteration, booster.best_score
+    def __init__(self, best_iteration: int = -1, best_score: Any = None) -> None:
+        self.best_iteration, self.best_score = best_iteration, best_score
 
 
 _Scores.__name__ = "Booster"
@@ -87,3 +93,8 @@ _Scores.__name__ = "Booster"
 
 def _wrappers(lightgbm: Any) -> dict[str, Any]:
     return {name: cls for name in _WRAPPERS if (cls := getattr(lightgbm, name, None)) is not None}
+
+
+def _parameters(lightgbm: Any) -> Any:
+    """The names of all parameters that this LightGBM knows: it ends the process when it is asked for another."""
+    return lightgbm.basic._ConfigAliases._get_all_param_aliases()

@@ -61,6 +61,8 @@ _BUILT_IN = (
     ("npy/1", "arrays:NpyCodec"),
     ("parquet/1", "tables:ParquetCodec"),
     ("polars-parquet/1", "polars_frames:PolarsCodec"),
+    ("xgboost/1", "xgboost_models:XgboostCodec"),
+    ("lightgbm/1", "lightgbm_models:LightgbmCodec"),
     ("skops/1", "sklearn_models:SkopsCodec"),
     ("pickle/1", "pickled:PickleCodec"),
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from inspect import getattr_static
 from typing import Any
 
 from sematic_airflow_provider.artifacts.codecs.json import from_json, to_json
@@ -63,9 +64,17 @@ def restore(value: Any, note: str) -> None:
         if np.dtype(dtype).kind not in _ARRAY_KINDS:
             raise ValueError(f"no array of {dtype[:40]!r}")
         attributes[name] = np.array(from_json(form), dtype=dtype)
-    if odd := [name for name in attributes if not name.isidentifier() or name.startswith("__")]:
+    if odd := [
+        name for name in attributes if not name.isidentifier() or name.startswith("__") or _is_taken(value, name)
+    ]:
         raise ValueError(f"not attributes: {', '.join(odd)[:200]}")
     vars(value).update(attributes)
+
+
+def _is_taken(value: Any, name: str) -> bool:
+    """Whether the class has a method or property of this name, which an attribute would hide."""
+    found = getattr_static(type(value), name, None)
+    return callable(found) or isinstance(found, (property, classmethod, staticmethod))
 
 
 def _is_column(value: Any) -> bool:

@@ -10,7 +10,7 @@ import json
 import sys
 from typing import Any, BinaryIO
 
-from sematic_airflow_provider.artifacts.codecs import wrappers
+from sematic_airflow_provider.artifacts.codecs import wrappers, xgboost_check
 from sematic_airflow_provider.errors import MissingExtraError, NoCodecError
 
 _NOTE = "sematic"
@@ -50,7 +50,14 @@ class XgboostCodec:
             booster = value.get_booster().copy()
             notes = {_NOTE: wrappers.to_note(value, ["_Booster"]), _THEIR_NOTE: json.dumps({"_estimator_type": kind})}
         booster.set_attr(**notes)
-        file.write(booster.save_raw("ubj"))
+        data = booster.save_raw("ubj")
+        try:
+            xgboost_check.check(memoryview(data))
+        except ValueError as error:
+            raise NoCodecError(
+                f"XGBoost {xgb.__version__} wrote this model in a form that would not be read: {error}"
+            ) from error
+        file.write(data)
 
     def decode(self, data: memoryview) -> Any:
         """The booster or wrapper."""
@@ -58,8 +65,7 @@ class XgboostCodec:
             import xgboost as xgb
         except ImportError as error:
             raise MissingExtraError("reading an XGBoost model", "boosting") from error
-        if bytes(data[:2]) != b"{L":
-            raise ValueError("not UBJSON")
+        xgboost_check.check(data)
         booster = xgb.Booster()
         booster.load_model(bytearray(data))
         note = booster.attr(_NOTE)
