@@ -140,10 +140,7 @@ class S3Store:
         """See Store: uploads in parts that were never completed."""
         done = 0
         with self._explained("cannot be cleaned"):
-            pages = self._client.get_paginator("list_multipart_uploads").paginate(
-                Bucket=self._location.bucket, Prefix=self._location.key("blobs/")
-            )
-            for upload in (upload for page in pages for upload in page.get("Uploads", ())):
+            for upload in self._open_uploads():
                 if upload["Initiated"].timestamp() < before:
                     self._client.abort_multipart_upload(
                         Bucket=self._location.bucket, Key=upload["Key"], UploadId=upload["UploadId"]
@@ -266,6 +263,17 @@ class S3Store:
         if actual != digest:
             raise ArtifactCorruptedError(digest, actual, self._location.shown(blob_path(digest)))
         return data
+
+    def _open_uploads(self) -> list[dict[str, Any]]:
+        """Uploads in parts that are not completed, of those servers that tell of them; others may do so by an error when there are none."""
+        pages = self._clients_that_ask_once.client().get_paginator("list_multipart_uploads")
+        try:
+            found = list(pages.paginate(Bucket=self._location.bucket, Prefix=self._location.key("blobs/")))
+        except ClientError as error:
+            if code_of(error) in ("NoSuchUpload", "NotImplemented", "MethodNotAllowed"):
+                return []
+            raise
+        return [upload for page in found for upload in page.get("Uploads", ())]
 
     def _head(self, key: str) -> _Found | None:
         try:

@@ -1,4 +1,4 @@
-"""S3Store against moto's server, over a real socket."""
+"""The S3 store on two independent servers, over a real socket. ``integration/test_s3_servers.py`` has more of them."""
 
 from __future__ import annotations
 
@@ -6,40 +6,37 @@ from collections.abc import Iterator
 
 import pytest
 
-from sematic_airflow_provider.artifacts.digest import Digest
-from sematic_airflow_provider.artifacts.s3_store import S3Store
-from sematic_airflow_provider.artifacts.store import Store, blob_path
-from tests.artifacts.s3_servers import S3Server, access, moto_server
-from tests.contracts.store_contract import StoreContract
+from tests.artifacts.s3_servers import S3Server, moto_server, rclone_server
+from tests.contracts.s3_contract import S3Contract
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[S3Server]:
-    made = moto_server()
-    yield made
-    made.stop()
+def moto() -> Iterator[S3Server]:
+    with moto_server() as server:
+        yield server
 
 
-@pytest.fixture
-def bucket(server: S3Server) -> str:
-    return server.bucket()
+@pytest.fixture(scope="module")
+def rclone() -> Iterator[S3Server]:
+    with rclone_server() as server:
+        yield server
 
 
-@pytest.fixture
-def url(server: S3Server, bucket: str) -> str:
-    return f"s3://{bucket}/artifacts?endpoint_url={server.endpoint}"
+class TestMoto(S3Contract):
+    checks_signatures = False
+    tells_when_uploads_began = False
 
-
-@pytest.fixture
-def store(url: str) -> S3Store:
-    return S3Store(url, access=access)
-
-
-class TestS3Store(StoreContract):
     @pytest.fixture
-    def store(self, store: S3Store, server: S3Server, bucket: str) -> Store:
-        self.server, self.bucket = server, bucket
-        return store
+    def server(self, moto: S3Server) -> S3Server:
+        return moto
 
-    def overwrite(self, store: Store, digest: Digest, data: bytes) -> None:
-        self.server.client().put_object(Bucket=self.bucket, Key=f"artifacts/{blob_path(digest)}", Body=data)
+
+class TestRclone(S3Contract):
+    """It ignores conditions and checksums, keeps buckets as folders."""
+
+    keeps_conditions = False
+    keeps_conditions_of_parts = False
+
+    @pytest.fixture
+    def server(self, rclone: S3Server) -> S3Server:
+        return rclone
