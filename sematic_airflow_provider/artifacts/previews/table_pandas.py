@@ -101,7 +101,11 @@ class PandasSource:
         column = self._frame.iloc[:rows, number]
         if column.dtype.kind in "fiu":
             return list(column.array)
-        return [None if missing else value for value, missing in zip(column.tolist(), column.isna(), strict=True)]
+        try:
+            missing = column.isna()
+        except ArithmeticError:  # a signalling NaN of decimal raises when it is compared
+            return list(column.tolist())
+        return [None if gone else value for value, gone in zip(column.tolist(), missing, strict=True)]
 
     def index(self, rows: int) -> Sequence[Any] | None:
         """See Source."""
