@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import logging
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -90,6 +91,7 @@ def _check_owner(store: Store, *, strict: bool) -> None:
 
 def _state(options: Options) -> tuple[Unfinished | None, set[DagRunKey]]:
     now = dt.datetime.now(dt.timezone.utc)
+    logging.getLogger("alembic").setLevel(logging.WARNING)  # it tells of every look at a version
     with create_session(scoped=False) as session:
         if not SematicDBManager(session).check_migration():
             raise CollectionRefusedError("the lineage tables are missing or of another version: run airflow db migrate")

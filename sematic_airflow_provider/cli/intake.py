@@ -59,7 +59,7 @@ def _refuse(name: str) -> Any:
 def _npy(path: Path) -> Any:
     import numpy as np
 
-    return np.load(path, mmap_mode="r", allow_pickle=False)
+    return np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))
 
 
 def _parquet(path: Path) -> Any:

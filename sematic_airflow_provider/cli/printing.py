@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import time
 from collections.abc import Sequence
 from typing import Any
 
 from airflow.cli.simple_table import AirflowConsole
+from airflow.utils import yaml
 from rich.markup import escape
 
 _UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
 
 
 def print_rows(rows: Sequence[dict[str, Any]], output: str) -> None:
-    """Print rows as a table, JSON, YAML or plain columns."""
-    if output in ("table", "plain"):  # where rich would take "[sematic]" for markup
-        rows = [
+    """Print rows as a table, JSON, YAML or plain columns. JSON and YAML keep numbers and lists what they are, which Airflow's own printing does not."""
+    if output == "json":
+        print(json.dumps(rows, indent=2, ensure_ascii=False, default=str))
+    elif output == "yaml":
+        print(yaml.dump(list(rows), sort_keys=False, allow_unicode=True), end="")
+    else:  # rich would take "[sematic]" for markup
+        shown = [
             {name: escape(value) if isinstance(value, str) else value for name, value in row.items()} for row in rows
         ]
-    AirflowConsole().print_as(data=list(rows), output=output)
+        AirflowConsole().print_as(data=shown, output=output)
 
 
 def note(line: str) -> None:

@@ -26,6 +26,7 @@ from sematic_airflow_provider.db.roots import named
 from sematic_airflow_provider.errors import ArtifactError, ArtifactNotFoundError, StoreError
 
 _SHOWN: Final = 10
+_LOOKED_FOR: Final = 1000
 _PREVIEW_FACTS: Final = (
     "rows",
     "column_count",
@@ -159,12 +160,20 @@ def _members(store: Store, part: Part) -> dict[str, Any]:
         f"{key}: {ref.type} {ref.digest if not ref.has_value else '(in place)'} {ref.codec} {sized(ref.size)}"
         for (_, ref), key in zip(tree.members[:_SHOWN], tree.labels()[:_SHOWN], strict=True)
     ]
-    told: dict[str, Any] = {"members": len(tree.members), "first members": first}
+    return {"members": len(tree.members), "first members": first, **_parts(store, part)}
+
+
+def _parts(store: Store, whole: Part) -> dict[str, Any]:
+    """How many blobs it takes, and whether the first thousand are there; ``verify`` looks at all."""
+    count = -1  # itself is none of its parts
     try:
-        told["parts"] = sum(1 for _ in all_parts(store, [part])) - 1
+        for part in all_parts(store, [whole]):
+            count += 1
+            if count <= _LOOKED_FOR and store.stat(part.digest) is None:
+                raise ArtifactNotFoundError(part.digest, store.url)
     except ArtifactNotFoundError as error:
-        told["problem"] = f"it is not whole: artifact {error.digest} is missing"
-    return told
+        return {"problem": f"it is not whole: artifact {error.digest} is missing"}
+    return {"parts": count}
 
 
 def _pointers(store: Store, digest: Digest) -> Iterator[str]:

@@ -47,7 +47,7 @@ class Policy:
     """Only runs of these Dags go; of any Dag, where none is named."""
 
     def __post_init__(self) -> None:
-        if self.keep_days is not None and not 0 <= self.keep_days < 100_000:
+        if self.keep_days is not None and not 0 <= self.keep_days <= 100_000:
             raise ConfigurationError("keep_days", f"--keep-days must be 0 to 100000, it is {self.keep_days:g}")
         if self.keep_last is not None and self.keep_last < 0:
             raise ConfigurationError("keep_last", f"--keep-last must be 0 or more, it is {self.keep_last}")
