@@ -54,6 +54,8 @@ with TestClient(create_app(apps="core"), base_url="http://testserver") as client
             "theirs": ask(user, "GET", "/dags/theirs/graph").status_code,
             "their run": ask(user, "GET", f"/runs/{theirs}").status_code,
             "their artifact": ask(user, "GET", "/artifacts/" + ref("x", "trainother").digest).status_code,
+            "their artifact's preview": ask(user, "GET", f"/artifacts/{ref('x', 'trainother').digest}/preview").status_code,
+            "their artifact's picture": ask(user, "GET", f"/artifacts/{ref('x', 'trainother').digest}/preview.png").status_code,
             "their artifact's graph": ask(user, "GET", f"/artifacts/{ref('x', 'trainother').digest}/graph").status_code,
             "my artifact": ask(user, "GET", f"/artifacts/{shared.digest}").status_code,
             "run of no Dag": ask(user, "GET", f"/runs/{spark['run']['runId']}").status_code,
@@ -98,6 +100,8 @@ def test_a_user_with_rights_to_one_dag_reads_that_dag_only(found: Any) -> None:
         "their run": 403,
         "their artifact": 403,
         "their artifact's graph": 403,
+        "their artifact's preview": 403,
+        "their artifact's picture": 403,
         "my artifact": 200,
         "run of no Dag": 403,
         "locked": [["run", None]],
@@ -109,6 +113,9 @@ def test_a_user_with_rights_to_one_dag_reads_that_dag_only(found: Any) -> None:
 def test_a_user_who_may_read_all_dags_reads_all(found: Any) -> None:
     viewer = found["viewer"]
     assert [viewer[key] for key in ("mine", "theirs", "their run", "their artifact", "run of no Dag")] == [200] * 5
+    assert viewer["their artifact's preview"] == viewer["their artifact's picture"] == 404, (
+        "made-up artifacts have none"
+    )
     assert (viewer["locked"], viewer["locked consumers"]) == ([], 0)
 
 

@@ -28,7 +28,9 @@ def run(task: PodTask) -> PodResult:
     Raises:
         StoreError: the store cannot be opened, or the result not be written.
     """
-    repository = open_repository(task.store, inline_limit=task.inline_limit, allow_pickle=task.allow_pickle)
+    repository = open_repository(
+        task.store, inline_limit=task.inline_limit, allow_pickle=task.allow_pickle, previews=task.previews
+    )
     meter = ResourceMeter()
     record = capture.for_step(capture.StepKey("", task.result, task.function))
     outputs: Mapping[str, ArtifactRef] = {}

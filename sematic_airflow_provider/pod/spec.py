@@ -32,6 +32,7 @@ class PodTask:
     output_names: str = ""
     inline_limit: int = 1024
     allow_pickle: bool = False
+    previews: bool = True
 
     def to_json(self) -> str:
         """The message as text."""
@@ -48,6 +49,7 @@ class PodTask:
                 "output_names": self.output_names,
                 "inline_limit": self.inline_limit,
                 "allow_pickle": self.allow_pickle,
+                "previews": self.previews,
             }
         )
 
@@ -76,6 +78,7 @@ class PodTask:
                 output_names=_text(record, "output_names"),
                 inline_limit=int(record["inline_limit"]),
                 allow_pickle=record["allow_pickle"] is True,
+                previews=record.get("previews", True) is True,  # a worker of an earlier version does not say
             )
         except (KeyError, TypeError, AttributeError, ValueError) as error:
             raise StepError(f"not a pod task ({type(error).__name__}: {error}): {text[:200]!r}") from error

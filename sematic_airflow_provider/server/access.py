@@ -13,11 +13,13 @@ from airflow.api_fastapi.core_api.security import GetUserDep, requires_access_da
 from airflow.models.dag import DagModel
 from airflow.utils.session import create_session
 from fastapi import Depends, HTTPException, Request
+from sqlalchemy.orm import Session
 
-from sematic_airflow_provider.db.nodes import Readable
-from sematic_airflow_provider.db.queries import dags_of_runs
+from sematic_airflow_provider.db.nodes import Readable, nodes
+from sematic_airflow_provider.db.queries import artifact_seed, dags_of_runs
 from sematic_airflow_provider.lineage.events import Event
 from sematic_airflow_provider.lineage.fold import fold
+from sematic_airflow_provider.lineage.graph import ArtifactNode
 from sematic_airflow_provider.settings import load_settings
 
 NO_DAG: Final = "~"
@@ -43,6 +45,20 @@ def readable_dags(user: GetUserDep) -> Readable:
 
 
 ReadableDep = Annotated[Readable, Depends(readable_dags)]
+
+
+def readable_artifact(session: Session, digest: str, readable: Readable) -> ArtifactNode:
+    """An artifact that the user may see, because they may read a Dag that made or used it.
+
+    Raises:
+        NodeNotFoundError: no event has told of it.
+        HTTPException: 403.
+    """
+    (node_id,) = artifact_seed(session, digest)
+    node = nodes(session, [node_id], readable)[node_id]
+    if node.locked or not isinstance(node, ArtifactNode):
+        raise HTTPException(403, "no Dag that you may read made or used this artifact")
+    return node
 
 
 async def poster(request: Request) -> Any:

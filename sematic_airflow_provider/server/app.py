@@ -21,7 +21,7 @@ from sematic_airflow_provider import __version__
 from sematic_airflow_provider.configured_store import configured_store
 from sematic_airflow_provider.db.spool import Drained, drain
 from sematic_airflow_provider.errors import EventRejectedError, NodeNotFoundError, SematicError
-from sematic_airflow_provider.server.routes import details, events, graphs
+from sematic_airflow_provider.server.routes import details, events, graphs, previews
 from sematic_airflow_provider.settings import Settings, load_settings
 
 log = logging.getLogger(__name__)
@@ -40,7 +40,7 @@ def create_app(static: Path = STATIC) -> FastAPI:
         redoc_url=None,
         openapi_url=None,
     )
-    for routes in (events, graphs, details):
+    for routes in (events, graphs, details, previews):
         app.include_router(routes.router, prefix=API)
 
     @app.get(f"{API}/openapi.json", include_in_schema=False)

@@ -140,7 +140,7 @@ class FieldAnswer(_Answer):
 
 
 class ArtifactAnswer(_Answer):
-    """All about one artifact."""
+    """All about one artifact. ``deterministic``, ``depends_on`` and ``pickle`` are what its codec promises, see ``promises``."""
 
     node: ArtifactNodeAnswer
     producers: list[RunNodeAnswer]
@@ -148,6 +148,9 @@ class ArtifactAnswer(_Answer):
     schema_fields: list[FieldAnswer]
     statistics: dict[str, Any]
     first_seen: dt.datetime
+    deterministic: bool | None
+    depends_on: list[str]
+    pickle: bool
 
 
 class AcceptedAnswer(_Answer):

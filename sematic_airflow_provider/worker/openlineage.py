@@ -20,11 +20,12 @@ from openlineage.client.facet_v2 import (
     symlinks_dataset,
 )
 
+from sematic_airflow_provider.artifacts.codecs.promises import promises_of
 from sematic_airflow_provider.artifacts.ref import ArtifactRef
 from sematic_airflow_provider.lineage.step import StepRecord
 
 _SCHEMAS = "https://raw.githubusercontent.com/sematic-ai/sematic-airflow-provider/main/sematic_airflow_provider/lineage/schemas"
-_MODEL_CODECS = ("skops/",)
+_MODEL_CODECS = ("skops/", "xgboost/", "lightgbm/")
 
 
 @attr.define
@@ -92,7 +93,7 @@ class SematicMetricsRunFacet(RunFacet):
 
 @attr.define
 class SematicArtifactDatasetFacet(DatasetFacet):
-    """``sematic_artifact``: the ref, field by field."""
+    """``sematic_artifact``: the ref, field by field, and what its codec promises."""
 
     digest: str
     codec: str
@@ -100,7 +101,10 @@ class SematicArtifactDatasetFacet(DatasetFacet):
     size: int
     value: Any = None
     hasValue: bool = False  # noqa: N815
-    _additional_skip_redact: ClassVar[list[str]] = ["digest", "codec", "type"]
+    deterministic: bool | None = None
+    dependsOn: list[str] = attr.field(factory=list)  # noqa: N815
+    pickle: bool = False
+    _additional_skip_redact: ClassVar[list[str]] = ["digest", "codec", "type", "dependsOn"]
 
     @staticmethod
     def _get_schema() -> str:
@@ -161,6 +165,7 @@ def _dataset_facets(ref: ArtifactRef) -> dict[str, DatasetFacet]:
     from sematic_airflow_provider.worker.stores import repository
 
     location = symlinks_dataset.Identifier(namespace=repository().store.url, name=ref.digest, type="ARTIFACT")
+    promises = promises_of(ref.codec)
     facets: dict[str, DatasetFacet] = {
         "version": dataset_version_dataset.DatasetVersionDatasetFacet(datasetVersion=ref.digest),
         "symlinks": symlinks_dataset.SymlinksDatasetFacet(identifiers=[location]),
@@ -171,9 +176,12 @@ def _dataset_facets(ref: ArtifactRef) -> dict[str, DatasetFacet]:
             size=ref.size,
             value=ref.value if ref.has_value else None,
             hasValue=ref.has_value,
+            deterministic=promises.deterministic,
+            dependsOn=list(promises.depends_on),
+            pickle=promises.pickle,
         ),
     }
-    if ref.codec.startswith(_MODEL_CODECS):
+    if ref.codec_name.startswith(_MODEL_CODECS):
         facets["datasetType"] = dataset_type_dataset.DatasetTypeDatasetFacet(datasetType="MODEL")
     return facets
 

@@ -81,6 +81,7 @@ def _pod_task(operator: SematicOperator, record: StepRecord, settings: Settings)
         output_names=f"{operator.dag_id}.{operator.task_id}",
         inline_limit=settings.inline_limit,
         allow_pickle=settings.allow_pickle,
+        previews=settings.previews,
     )
 
 
@@ -122,7 +123,7 @@ def _fill(record: StepRecord, result: PodResult) -> None:
 
 
 def _checked(ref: ArtifactRef) -> ArtifactRef:
-    if ref.codec.startswith("pickle/"):  # the worker's settings decide, not the pod's
+    if ref.codec_name.startswith("pickle/"):  # the worker's settings decide, not the pod's
         from sematic_airflow_provider.settings import load_settings
 
         if not load_settings().allow_pickle:

@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
-from tests.events import pipeline
+from tests.events import pipeline, ref
 
 KEY = "key-of-the-workers"
+TEXT = b'{"kind": "text", "head": "0.1 + 0.2", "characters": 9, "lines": 1, "type": "builtins.str"}'
+PNG = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR" + (640).to_bytes(4, "big") + (480).to_bytes(4, "big") + b"rest"
 
 
 @pytest.fixture(scope="session")
@@ -47,7 +49,13 @@ def worker() -> dict[str, str]:
 
 @pytest.fixture(scope="session")
 def stored(client: TestClient, worker: dict[str, str]) -> list[dict[str, Any]]:
-    """A pipeline's events, posted."""
+    """A pipeline's events, posted; its model has a preview with a picture in the store."""
+    from sematic_airflow_provider.configured_store import configured_store
+
     events = pipeline()
+    model = ref("x", "train").digest
+    store = configured_store()
+    for suffix, data in (("json", TEXT), ("png", PNG)):
+        store.write_document(f"previews/{model[:2]}/{model}.{suffix}", data)
     assert client.post("/sematic/api/v1/lineage/batch", json=events, headers=worker).status_code == 204
     return events

@@ -22,6 +22,8 @@ READS = [
     "/dags/flow/runs/run1/tasks/train/graph",
     f"/artifacts/{DIGEST}/graph",
     f"/artifacts/{DIGEST}",
+    f"/artifacts/{DIGEST}/preview",
+    f"/artifacts/{DIGEST}/preview.png",
     f"/runs/{RUN}",
     "/openapi.json",
 ]
@@ -35,6 +37,7 @@ def test_every_route_is_among_those_tested_for_access(client: TestClient, bearer
     shapes = {
         "/dags/{dag_id}/graph", "/dags/{dag_id}/runs/{dag_run_id}/graph", "/dags/{dag_id}/tasks/{task_id}/graph",
         "/dags/{dag_id}/runs/{dag_run_id}/tasks/{task_id}/graph", "/artifacts/{digest}/graph", "/artifacts/{digest}", "/runs/{run_id}",
+        "/artifacts/{digest}/preview", "/artifacts/{digest}/preview.png",
     }  # fmt: skip
     assert reads == shapes
     assert writes == {"/lineage", "/lineage/batch"}
@@ -111,10 +114,19 @@ def test_artifact_details_tell_who_made_and_used_it(client: TestClient, bearer: 
     details = client.get(f"{API}/artifacts/{DIGEST}", headers=bearer("viewer")).json()
     assert [run["label"] for run in details["producers"]] == ["train"]
     assert [run["label"] for run in details["consumers"]] == ["predict"]
+    assert (details["deterministic"], details["pickle"]) == (True, False)
+    assert details["depends_on"] == ["pyarrow", "pandas"]
 
 
 @pytest.mark.parametrize(
-    "path", ["/dags/none/graph", "/dags/flow/runs/none/graph", f"/artifacts/{'0' * 64}", f"/runs/{run_id('none')}"]
+    "path",
+    [
+        "/dags/none/graph",
+        "/dags/flow/runs/none/graph",
+        f"/artifacts/{'0' * 64}",
+        f"/artifacts/{'0' * 64}/preview",
+        f"/runs/{run_id('none')}",
+    ],
 )
 def test_what_has_no_lineage_is_not_found_with_a_reason(
     client: TestClient, bearer: Bearer, stored: Any, path: str

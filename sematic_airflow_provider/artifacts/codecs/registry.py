@@ -33,6 +33,7 @@ class Codec(Protocol):
     # ``chunked: bool = False``: whether large values are stored in chunks (see ``chunks``): for bytes that grow at the end, or change in places.
     # ``buffers(value) -> Sequence[bytes | memoryview] | None``: what ``encode`` would write, where it lies in memory already; None: it does not.
     # ``decode_columns(file, columns) -> Any``: those columns of a table, from a seekable file.
+    # ``preview(value) -> Any``: what the Lineage tab shows of a value that nothing else knows how to show: anything with a JSON form.
 
     def handles(self, value: object) -> bool:
         """Whether it can write this value. Must be cheap, and not import what the value's type cannot have come from."""

@@ -10,11 +10,12 @@ from uuid import UUID
 from airflow.api_fastapi.common.db.common import SessionDep
 from fastapi import APIRouter, HTTPException, Path
 
+from sematic_airflow_provider.artifacts.codecs.promises import promises_of
 from sematic_airflow_provider.db import queries
 from sematic_airflow_provider.db.models import DataRow
 from sematic_airflow_provider.db.nodes import nodes, run_nodes
 from sematic_airflow_provider.lineage.graph import RunNode
-from sematic_airflow_provider.server.access import ReadableDep
+from sematic_airflow_provider.server.access import ReadableDep, readable_artifact
 from sematic_airflow_provider.server.routes.graphs import Digest
 from sematic_airflow_provider.server.schemas import ArtifactAnswer, RunAnswer
 
@@ -57,24 +58,25 @@ def run_details(
 @router.get("/artifacts/{digest}")
 def artifact_details(digest: Digest, session: SessionDep, readable: ReadableDep) -> ArtifactAnswer:
     """An artifact: who made it, who used it, and what it looks like."""
-    (node_id,) = queries.artifact_seed(session, digest)
-    node = nodes(session, [node_id], readable)[node_id]
-    if node.locked:
-        raise HTTPException(403, "no Dag that you may read made or used this artifact")
-    facets = queries.write_facets(session, node_id)
-    row = session.get_one(DataRow, node_id)
+    node = readable_artifact(session, digest, readable)
+    facets = queries.write_facets(session, node.id)
+    row = session.get_one(DataRow, node.id)
+    promises = promises_of(node.codec or "")
     schema = _object(facets.get("schema")).get("fields")
     statistics = {k: v for k, v in _object(facets.get("outputStatistics")).items() if not k.startswith("_")}
     return ArtifactAnswer.model_validate(
         {
             "node": node,
-            "producers": _runs(session, node_id, "write", readable),
-            "consumers": _runs(session, node_id, "read", readable),
+            "producers": _runs(session, node.id, "write", readable),
+            "consumers": _runs(session, node.id, "read", readable),
             "schema_fields": [f for f in schema if isinstance(f, Mapping) and "name" in f]
             if isinstance(schema, list)
             else [],
             "statistics": statistics,
             "first_seen": row.first_seen,
+            "deterministic": promises.deterministic,
+            "depends_on": promises.depends_on,
+            "pickle": promises.pickle,
         },
         from_attributes=True,
     )

@@ -6,13 +6,12 @@ from collections.abc import Callable
 from typing import Annotated
 
 from airflow.api_fastapi.common.db.common import SessionDep
-from fastapi import APIRouter, Depends, HTTPException, Path, Query
+from fastapi import APIRouter, Depends, Path, Query
 
 from sematic_airflow_provider.db import queries
-from sematic_airflow_provider.db.nodes import nodes
 from sematic_airflow_provider.db.queries import Extent
 from sematic_airflow_provider.lineage.graph import Direction
-from sematic_airflow_provider.server.access import ReadableDep, ReadDagRuns
+from sematic_airflow_provider.server.access import ReadableDep, ReadDagRuns, readable_artifact
 from sematic_airflow_provider.server.schemas import GraphAnswer
 
 router = APIRouter(tags=["graph"])
@@ -90,7 +89,4 @@ def task_instance_graph(
 @router.get("/artifacts/{digest}/graph")
 def artifact_graph(digest: Digest, session: SessionDep, readable: ReadableDep, extent: AroundNode) -> GraphAnswer:
     """An artifact: where it came from, and what came of it."""
-    seeds = queries.artifact_seed(session, digest)
-    if nodes(session, seeds, readable)[seeds[0]].locked:
-        raise HTTPException(403, "no Dag that you may read made or used this artifact")
-    return _answer(session, seeds, extent, readable)
+    return _answer(session, [readable_artifact(session, digest, readable).id], extent, readable)
