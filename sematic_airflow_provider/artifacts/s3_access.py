@@ -91,12 +91,17 @@ def _check_endpoint(endpoint: str, store: str) -> None:
 
 @dataclass(frozen=True)
 class S3Access:
-    """As whom a process works: a boto3 session, and what a connection says of the server (the URL comes before it)."""
+    """As whom a process works: a boto3 session, and what a connection says of the server (the URL comes before it).
+
+    ``config`` is what is asked of boto3's client beside or instead of what is set here: timeouts, proxies, addressing. How often it asks is not: deletes that
+    got no answer must not be sent again.
+    """
 
     session: Any
     endpoint_url: str | None = None
     region: str | None = None
     verify: bool | str | None = None
+    config: Config | None = None
 
 
 def default_access() -> S3Access:
@@ -139,6 +144,8 @@ class S3Clients:
             s3={"addressing_style": location.addressing} if location.addressing else None,
             user_agent_extra="sematic-airflow-provider",
         )
+        if access.config is not None:
+            config = config.merge(access.config).merge(Config(retries=config.retries))
         return access.session.client(
             "s3",
             config=config,
