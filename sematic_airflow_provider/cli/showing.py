@@ -170,10 +170,14 @@ def _parts(store: Store, whole: Part) -> dict[str, Any]:
         for part in all_parts(store, [whole]):
             count += 1
             if count <= _LOOKED_FOR and store.stat(part.digest) is None:
-                raise ArtifactNotFoundError(part.digest, store.url)
+                return _not_whole(part.digest)
     except ArtifactNotFoundError as error:
-        return {"problem": f"it is not whole: artifact {error.digest} is missing"}
+        return _not_whole(error.digest)
     return {"parts": count}
+
+
+def _not_whole(missing: str) -> dict[str, Any]:
+    return {"problem": f"it is not whole: artifact {missing} is missing"}
 
 
 def _pointers(store: Store, digest: Digest) -> Iterator[str]:

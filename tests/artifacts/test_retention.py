@@ -137,13 +137,13 @@ class TestWhatIsNeeded:
         ],
     )
     def test_what_any_document_names_stays(self, repository: Repository, path: str) -> None:
-        ref = repository.save(["x" * 5000, "y" * 5000])
+        ref = repository.save([np.zeros(500), np.ones(500)])
         repository.store.write_document(path, json.dumps({"deep": [{"of": ref.to_json()}]}).encode())
         age(repository.store, 10 * DAY)
         assert len(collect(repository.store)) == 3
 
     def test_a_digest_without_a_codec_keeps_what_a_manifest_of_that_digest_names(self, repository: Repository) -> None:
-        refs = [repository.save(value) for value in (["x" * 5000], np.random.default_rng(0).bytes(9_000_000))]
+        refs = [repository.save(value) for value in ([np.zeros(500)], np.random.default_rng(0).bytes(9_000_000))]
         repository.store.write_document("new/kind", b"not json: " + " ".join(ref.digest for ref in refs).encode())
         age(repository.store, 10 * DAY)
         before = sum(1 for _ in repository.store.blobs())
@@ -152,7 +152,7 @@ class TestWhatIsNeeded:
             repository.load(ref)
 
     def test_a_wrong_codec_in_front_does_not_hide_the_members(self, repository: Repository) -> None:
-        ref = repository.save(["x" * 5000])
+        ref = repository.save([np.zeros(500)])
         roots = [ArtifactRef(ref.digest, codec, "t", 1) for codec in ("json/1", "files/1", "tree/1")]
         age(repository.store, 10 * DAY)
         for several in (roots, roots[::-1], roots[1:2]):
@@ -187,7 +187,7 @@ class TestWhatIsNeeded:
 
 class TestRefused:
     def test_a_damaged_manifest_stops_everything(self, repository: Repository) -> None:
-        ref = repository.save(["x" * 5000])
+        ref = repository.save([np.zeros(500)])
         repository.save(b"garbage")
         age(repository.store, 10 * DAY)
         (Path(repository.store.url) / blob_path(ref.digest)).write_bytes(b"damaged")
@@ -196,7 +196,7 @@ class TestRefused:
         assert sum(1 for _ in repository.store.blobs()) == 3
 
     def test_a_lost_manifest_stops_everything_but_one_that_was_collected_does_not(self, repository: Repository) -> None:
-        ref = repository.save(["x" * 5000])
+        ref = repository.save([np.zeros(500)])
         store = repository.store
         age(store, 10 * DAY)
         (Path(store.url) / blob_path(ref.digest)).rename(Path(store.url) / "away")
@@ -389,7 +389,10 @@ class TestStoreLists:
             server.client().create_multipart_upload(Bucket=bucket, Key=f"artifacts/{blob_path(digest_bytes(b'x'))}")
         else:
             store.write_document("tmp/put-abc", b"half a blo")
-        assert store.tidy(store.now() - 100) == 0
+        younger = (
+            1.2e9 if isinstance(store, S3Store) else store.now() - 100
+        )  # moto says of all uploads that they began in 2010
+        assert store.tidy(younger) == 0
         assert store.tidy(store.now() + 100) == 1
         assert store.tidy(store.now() + 100) == 0
 

@@ -22,6 +22,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from sematic_airflow_provider.artifacts import retention
 from sematic_airflow_provider.artifacts.digest import Digest
 from sematic_airflow_provider.artifacts.fsspec_store import FsspecStore
@@ -86,13 +88,13 @@ def _slow_down(owner: Any, name: str, random_: random.Random) -> None:
 
 
 def value_of(number: int) -> Any:
-    """Bytes, nested lists that share members, and two values that are stored in chunks."""
+    """Bytes, nested lists of arrays that share members, and values that are stored in chunks."""
     made = random.Random(number)
     if number % 30 == 7:
         return made.randbytes(5 << 20)
     if number % 3 == 0:
-        shared = f"shared by many {number % 9} " * 40
-        return [shared, f"own {number} " * 60, [shared, made.randbytes(700)]]
+        shared = np.full(300, number % 9)
+        return [shared, np.full(200, number), [shared, np.frombuffer(made.randbytes(700), np.uint8)]]
     return made.randbytes(made.randrange(1, 4000))
 
 
@@ -143,7 +145,14 @@ def _write(race: Race, number: int, folder: str, turn: int) -> None:
 
 
 def _check(repository: Repository, ref: ArtifactRef, value: int, when: str) -> None:
-    assert repository.load(ref) == value_of(value), f"{ref} {when} is another value"
+    assert _plain(repository.load(ref)) == _plain(value_of(value)), f"{ref} {when} is another value"
+
+
+def _plain(value: Any) -> Any:
+    """What can be compared: arrays as bytes."""
+    if isinstance(value, list):
+        return [_plain(member) for member in value]
+    return value.tobytes() if isinstance(value, np.ndarray) else value
 
 
 def _collect(race: Race, folder: str, turn: int) -> None:
