@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from importlib import import_module
 
-NAMES = ("artifacts",)
+NAMES = ("artifacts", "growth", "s3")
 
 
 def main() -> int:

@@ -11,7 +11,8 @@ from sematic.db.models.factories import deserialize_artifact_value, make_artifac
 
 def save(kind: str, value: Any, store: Path) -> Any:
     """Make the artifact, and write what its runner would upload. The transfer to the server by HTTP is left out, in its favour."""
-    artifact, payloads = make_artifact(value, type(value))
+    type_ = dict[str, object] if kind == "json" else type(value)  # what a step would be annotated with
+    artifact, payloads = make_artifact(value, type_)
     for payload in payloads:
         folder = store / payload.namespace.value
         folder.mkdir(exist_ok=True)
