@@ -88,11 +88,19 @@ def put_chunked(store: Store, content: Content) -> Stored:
         StoreError: the store fails, or the content changed meanwhile.
     """
     found = cut(content)
-    listing = canonical_json(found.to_json())
-    if not stored_lately(store, listing):
-        put_chunks(store, content, found)
-    stored = store.put(of_bytes(listing))
-    return replace(stored, size=content.size)
+    return put_listed(store, content, found, canonical_json(found.to_json()))
+
+
+def put_listed(store: Store, content: Content, found: ChunkList, listing: bytes) -> Stored:
+    """Store the chunks of a content, then the blob that lists them; one look at that blob is all where it was stored lately.
+
+    Raises:
+        StoreError: the store fails, or the content changed since it was cut.
+    """
+    if stored_lately(store, listing):
+        return Stored(digest_bytes(listing), content.size, new=False)
+    put_chunks(store, content, found)
+    return replace(store.put(of_bytes(listing)), size=content.size)
 
 
 def stored_lately(store: Store, listing: bytes) -> bool:

@@ -12,12 +12,12 @@ import os
 import re
 from bisect import bisect_right
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path, PurePosixPath
 
-from sematic_airflow_provider.artifacts.chunks import ChunkList, ChunkReader, cut, put_chunks, stored_lately
-from sematic_airflow_provider.artifacts.content import BLOCK, of_bytes
+from sematic_airflow_provider.artifacts.chunks import ChunkList, ChunkReader, cut, put_listed
+from sematic_airflow_provider.artifacts.content import BLOCK
 from sematic_airflow_provider.artifacts.digest import Digest, canonical_json, short
 from sematic_airflow_provider.artifacts.store import Store, Stored
 from sematic_airflow_provider.errors import ArtifactError, MissingPartError, NoCodecError
@@ -99,16 +99,13 @@ def save_path(store: Store, path: Path) -> tuple[Stored, str]:
             Entry(e.path, e.kind, e.size, next(digests)) if e.kind in ("file", "executable") else e for _, e in scanned
         ]
         listing = canonical_json(Files(kind, path.resolve().name or "folder", entries, chunks).to_json())
-        if not stored_lately(store, listing):
-            put_chunks(store, content, chunks)
+        return put_listed(store, content, chunks, listing), kind
     except FileNotFoundError as error:
         raise NoCodecError(
             f"{error.filename or path} is not there: a step that returns a path must have written it"
         ) from error
     except UnicodeEncodeError as error:
         raise NoCodecError(f"a file name below {path} is not UTF-8: {error.object!r}") from error
-    stored = store.put(of_bytes(listing))
-    return replace(stored, size=content.size), kind
 
 
 def load_listing(store: Store, digest: Digest) -> Files:
