@@ -17,7 +17,16 @@ from sematic_airflow_provider.artifacts.artifact import Artifact
 from sematic_airflow_provider.artifacts.batches import Batches, is_stream
 from sematic_airflow_provider.artifacts.chunks import ONE_BLOB, ChunkReader, load_list, put_chunked, read_chunks
 from sematic_airflow_provider.artifacts.codecs.json import from_json, is_plain, to_json
-from sematic_airflow_provider.artifacts.codecs.registry import FILES, JSON, PICKLE, TREE, Codec, codec_for, codec_named
+from sematic_airflow_provider.artifacts.codecs.registry import (
+    FILES,
+    JSON,
+    PICKLE,
+    TREE,
+    Codec,
+    advice_for,
+    codec_for,
+    codec_named,
+)
 from sematic_airflow_provider.artifacts.content import Content, Spool, of_bytes
 from sematic_airflow_provider.artifacts.digest import canonical_json, digest_bytes, short
 from sematic_airflow_provider.artifacts.files import load_listing, save_path, unpack
@@ -212,6 +221,8 @@ class Repository:
     def _last_resort(self, value: Any) -> Codec:
         if self._allow_pickle:
             return codec_named(PICKLE)
+        if (advice := advice_for(value)) is not None:
+            raise NoCodecError(f"{advice}, or set [sematic] allow_pickle = True")
         raise NoCodecError(
             f"no codec can store {type_name(value)}. Return plain values, dataclasses, lists, dicts, NumPy arrays, tables, models, figures or paths, "
             "register a codec (entry point sematic_airflow_provider.codecs), or set [sematic] allow_pickle = True"

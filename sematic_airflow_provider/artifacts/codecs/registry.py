@@ -18,7 +18,7 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9_.+-]{0,60}/[0-9]{1,6}")
 class Codec(Protocol):
     """What a codec is. Third parties register an instance, or a class without arguments, by entry point.
 
-    Two more attributes may be there, ``chunked`` and ``depends_on``: see ``is_chunked`` and ``depends_on`` below.
+    Besides what stands here as attributes and methods, a codec may have those that the comment lists.
     """
 
     name: str
@@ -32,7 +32,9 @@ class Codec(Protocol):
     # ``depends_on: tuple[str, ...] = ()``: distributions that the bytes depend on; equal values get equal bytes for equal versions of these.
     # ``chunked: bool = False``: whether large values are stored in chunks (see ``chunks``): for bytes that grow at the end, or change in places.
     # ``buffers(value) -> Sequence[bytes | memoryview] | None``: what ``encode`` would write, where it lies in memory already; None: it does not.
-    # ``decode_columns(file, columns) -> Any``: those columns of a table, from a seekable file.
+    # ``decode_columns(file, columns) -> Any``: those columns of a table, from a seekable file; all of them for None.
+    # ``preview(value) -> Any``: what the Lineage tab shows of a value of a type that we do not know: small, and of a JSON form.
+    # ``advice(value) -> str | None``: what to do with a value that it does not handle, but knows: the error of the step that returned it says so.
     # ``preview(value) -> Any``: what the Lineage tab shows of a value that nothing else knows how to show: anything with a JSON form.
 
     def handles(self, value: object) -> bool:
@@ -60,6 +62,7 @@ _BUILT_IN = (
     ("text/1", "text:TextCodec"),
     ("json/1", "json:JsonCodec"),
     ("npy/1", "arrays:NpyCodec"),
+    ("safetensors/1", "tensors:SafetensorsCodec"),
     ("parquet/1", "tables:ParquetCodec"),
     ("polars-parquet/1", "polars_frames:PolarsCodec"),
     ("xgboost/1", "xgboost_models:XgboostCodec"),
@@ -80,6 +83,13 @@ def codec_for(value: object) -> Codec | None:
         if codec.handles(value):
             return codec
     return None
+
+
+def advice_for(value: object) -> str | None:
+    """What a codec knows to do with a value that none can store (its optional method ``advice``)."""
+    codecs = [*_third_party().values(), *(_built_in(name) for name, _ in _BUILT_IN)]
+    found = (codec.advice(value) for codec in codecs if hasattr(codec, "advice"))
+    return next((text for text in found if text), None)
 
 
 def is_chunked(codec: Codec) -> bool:
