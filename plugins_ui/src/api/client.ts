@@ -24,8 +24,11 @@ const detailOf = async (response: Response): Promise<string> => {
   }
 };
 
+/** The address of an answer that the browser itself fetches. */
+export const apiUrl = (path: string): string => `${basePath()}/sematic/api/v1${path}`;
+
 export const getJson = async <T>(path: string, signal: AbortSignal): Promise<T> => {
-  const response = await fetch(`${basePath()}/sematic/api/v1${path}`, { credentials: "same-origin", signal });
+  const response = await fetch(apiUrl(path), { credentials: "same-origin", signal });
   if (response.status === 401) {
     const next = encodeURIComponent(location.href);
     location.assign(`${basePath()}/api/v2/auth/login?next=${next}`);

@@ -1,7 +1,8 @@
 /** One hook for each endpoint; the only file with query keys. */
 import { keepPreviousData, useQuery } from "@tanstack/react-query";
 
-import { ApiError, getJson } from "./client";
+import { ApiError, apiUrl, getJson } from "./client";
+import type { ArtifactPreview } from "./previews";
 import type { ArtifactDetails, Direction, LineageGraph, RunDetails } from "./types";
 
 const POLL_MS = 5000;
@@ -51,3 +52,14 @@ export const useArtifact = (digest: string) =>
     queryFn: ({ signal }) => getJson<ArtifactDetails>(`/artifacts/${digest}`, signal),
     retry,
   });
+
+export const usePreview = (digest: string, wanted: boolean) =>
+  useQuery({
+    queryKey: ["preview", digest],
+    queryFn: ({ signal }) => getJson<ArtifactPreview>(`/artifacts/${digest}/preview`, signal),
+    enabled: wanted,
+    staleTime: Infinity,
+    retry,
+  });
+
+export const pictureUrl = (digest: string): string => apiUrl(`/artifacts/${digest}/preview.png`);

@@ -94,4 +94,7 @@ export type ArtifactDetails = {
   schema_fields: { name: string; type: string | null }[];
   statistics: Record<string, unknown>;
   first_seen: string;
+  deterministic: boolean | null;
+  depends_on: string[];
+  pickle: boolean;
 };

@@ -80,6 +80,18 @@ export const ArtifactIcon = ({ kind }: { kind: ArtifactKind }) => {
           <rect height="4.5" rx="1" width="4.5" x="9.5" y="9.5" />
         </Icon>
       );
+    case "files":
+      return (
+        <Icon label="files">
+          <path d="M2 4.5a1 1 0 0 1 1-1h3.5l1.5 2h5a1 1 0 0 1 1 1v5a1 1 0 0 1-1 1H3a1 1 0 0 1-1-1z" />
+        </Icon>
+      );
+    case "figure":
+      return (
+        <Icon label="figure">
+          <path d="M2.5 2.5v11h11M5.5 11V8M8.5 11V5M11.5 11V7" />
+        </Icon>
+      );
     case "other":
       return (
         <Icon label="artifact">

@@ -1,16 +1,22 @@
 import { Box, Table, Text, VStack } from "@chakra-ui/react";
 
-import { useArtifact } from "../api/queries";
+import { useArtifact, usePreview } from "../api/queries";
 import type { ArtifactNode, RunNode } from "../api/types";
 import { Digest } from "../components/Digest";
 import { ErrorAlert } from "../components/ErrorAlert";
 import { Field, Section } from "../components/Field";
+import { Preview } from "../preview/Preview";
+import { Promises } from "../preview/Promises";
 import { formatBytes, formatTime } from "./format";
 import { NodeLink, Waiting, type Select } from "./Inspector";
 import { Mono } from "./Mono";
 
-export const ArtifactPanel = ({ node, onSelect }: { node: ArtifactNode; onSelect: Select }) => {
-  const { data, error, refetch } = useArtifact(node.digest ?? "");
+type Props = { node: ArtifactNode; knows: (id: string) => boolean; onSelect: Select };
+
+export const ArtifactPanel = ({ knows, node, onSelect }: Props) => {
+  const digest = node.digest ?? "";
+  const { data, error, refetch } = useArtifact(digest);
+  const preview = usePreview(digest, !node.has_value);
   return (
     <>
       <VStack align="stretch" gap={1}>
@@ -24,11 +30,14 @@ export const ArtifactPanel = ({ node, onSelect }: { node: ArtifactNode; onSelect
         {data === undefined ? null : <Field name="first seen">{formatTime(data.first_seen)}</Field>}
         {data?.statistics.rowCount === undefined ? null : <Field name="rows">{Number(data.statistics.rowCount).toLocaleString("en")}</Field>}
       </VStack>
+      {data === undefined ? null : <Promises details={data} />}
       {node.has_value ? (
         <Section title="Value">
           <Mono text={JSON.stringify(node.value, undefined, 2)} />
         </Section>
-      ) : null}
+      ) : (
+        <Preview digest={digest} knows={knows} onSelect={onSelect} />
+      )}
       {error === null ? null : <ErrorAlert error={error} onRetry={() => void refetch()} />}
       {data === undefined ? (
         error === null && <Waiting />
@@ -36,7 +45,7 @@ export const ArtifactPanel = ({ node, onSelect }: { node: ArtifactNode; onSelect
         <>
           <Runs runs={data.producers} title="Produced by" onSelect={onSelect} />
           <Runs runs={data.consumers} title="Used by" onSelect={onSelect} />
-          {data.schema_fields.length === 0 ? null : (
+          {data.schema_fields.length === 0 || preview.data?.kind === "table" ? null : (
             <Section title={`Columns (${data.schema_fields.length})`}>
               <Box borderRadius="md" borderWidth="1px" maxH="280px" overflowY="auto">
                 <Table.Root size="sm">

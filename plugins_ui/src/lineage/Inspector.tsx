@@ -12,10 +12,17 @@ import { RunPanel } from "./RunPanel";
 
 export type Select = (id: string) => void;
 
-type Props = { node: LineageNode; index: IndexedGraph; onSelect: Select; onClose: () => void };
+type Props = {
+  node: LineageNode;
+  index: IndexedGraph;
+  wide: boolean;
+  onSelect: Select;
+  onClose: () => void;
+  onWide: (wide: boolean) => void;
+};
 
 /** The side panel: all about the selected node. */
-export const Inspector = ({ index, node, onClose, onSelect }: Props) => (
+export const Inspector = ({ index, node, onClose, onSelect, onWide, wide }: Props) => (
   <Box
     aria-label={`Details of ${node.label}`}
     as="aside"
@@ -24,7 +31,8 @@ export const Inspector = ({ index, node, onClose, onSelect }: Props) => (
     h="full"
     overflowY="auto"
     p={4}
-    w={{ base: "full", md: "420px" }}
+    flexShrink={0}
+    w={{ base: "full", md: wide ? "min(900px, 70%)" : "420px" }}
   >
     <HStack justify="space-between" mb={3}>
       <HStack gap={2} minW={0}>
@@ -33,10 +41,22 @@ export const Inspector = ({ index, node, onClose, onSelect }: Props) => (
           {node.label}
         </Heading>
       </HStack>
-      <CloseButton aria-label="Close the details" size="sm" onClick={onClose} />
+      <HStack flexShrink={0} gap={1}>
+        <Button
+          aria-pressed={wide}
+          size="2xs"
+          variant="outline"
+          onClick={() => {
+            onWide(!wide);
+          }}
+        >
+          {wide ? "Narrow" : "Widen"}
+        </Button>
+        <CloseButton aria-label="Close the details" size="sm" onClick={onClose} />
+      </HStack>
     </HStack>
     <VStack align="stretch" gap={5}>
-      {node.locked ? <Text color="fg.muted">This belongs to a Dag that you may not read.</Text> : <Details node={node} onSelect={onSelect} />}
+      {node.locked ? <Text color="fg.muted">This belongs to a Dag that you may not read.</Text> : <Details index={index} node={node} onSelect={onSelect} />}
       <Path index={index} node={node} onSelect={onSelect} />
     </VStack>
   </Box>
@@ -54,12 +74,12 @@ const IconOf = ({ node }: { node: LineageNode }) => {
   }
 };
 
-const Details = ({ node, onSelect }: { node: LineageNode; onSelect: Select }) => {
+const Details = ({ index, node, onSelect }: { index: IndexedGraph; node: LineageNode; onSelect: Select }) => {
   switch (node.kind) {
     case "run":
       return <RunPanel node={node} onSelect={onSelect} />;
     case "artifact":
-      return <ArtifactPanel node={node} onSelect={onSelect} />;
+      return <ArtifactPanel knows={(id) => index.nodes.has(id)} node={node} onSelect={onSelect} />;
     case "dataset":
       return (
         <Section title="Data set">

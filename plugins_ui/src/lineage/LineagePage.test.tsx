@@ -50,6 +50,14 @@ const MODEL_DETAILS = {
   schema_fields: [{ name: "carrier", type: "str" }],
   statistics: { rowCount: 336776 },
   first_seen: "2026-01-01T00:00:00Z",
+  deterministic: true,
+  depends_on: ["scikit-learn"],
+  pickle: false,
+};
+
+const MODEL_PREVIEW = {
+  kind: "model", library: "sklearn 1.9.1", params: [], steps: [], fitted: [], feature_count: 11, feature_names: null, trees: null,
+  importances: null, importance_type: "",
 };
 
 const TRAIN_DETAILS = {
@@ -144,6 +152,26 @@ describe("the page", () => {
     await waitFor(() => {
       expect(decodeURIComponent(screen.getByRole("status").textContent)).toContain("lin_node=run:raw");
     });
+  });
+
+  it("shows what an artifact looks like, and what its codec promises", async () => {
+    answering({ "/preview": { body: MODEL_PREVIEW }, "/artifacts/": { body: MODEL_DETAILS }, graph: { body: buildPipeline() } });
+    show(RUN, "/?lin_node=artifact:model");
+    expect(await screen.findByText("sklearn 1.9.1")).toBeTruthy();
+    expect(await screen.findByText("digest depends on the version of scikit-learn")).toBeTruthy();
+    await userEvent.click(screen.getByRole("button", { name: "Widen" }));
+    await waitFor(() => {
+      expect(screen.getByRole("status").textContent).toContain("lin_wide=1");
+    });
+  });
+
+  it("shows a value that travels with the graph as it is, and asks for no preview", async () => {
+    const value = buildArtifact("rate", { codec: "json/1", has_value: true, value: 0.1 + 0.2 });
+    const fetched = answering({ "/artifacts/": { body: { ...MODEL_DETAILS, node: value } }, graph: { body: buildPipeline({ nodes: [value], edges: [] }) } });
+    show(RUN, "/?lin_node=artifact:rate");
+    expect(await screen.findByText("0.30000000000000004")).toBeTruthy();
+    await screen.findByText("Produced by (1)");
+    expect(fetched.filter((url) => url.endsWith("/preview"))).toEqual([]);
   });
 
   it("shows all that a run has told, with every digit", async () => {

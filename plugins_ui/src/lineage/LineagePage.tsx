@@ -65,7 +65,7 @@ const Loaded = ({ graph, place, url }: { graph: LineageGraph; place: Place; url:
             colorMode={colorMode}
             edges={flow.edges}
             nodes={flow.nodes}
-            shape={`${graph.nodes.length} ${node === undefined ? "wide" : "narrow"} ${layout.dataUpdatedAt}`}
+            shape={`${graph.nodes.length} ${node === undefined ? "wide" : url.wide ? "narrowest" : "narrow"} ${layout.dataUpdatedAt}`}
             onSelect={url.select}
           />
         </Box>
@@ -74,10 +74,12 @@ const Loaded = ({ graph, place, url }: { graph: LineageGraph; place: Place; url:
             key={node.id}
             index={index}
             node={node}
+            wide={url.wide}
             onClose={() => {
               url.select(undefined);
             }}
             onSelect={url.select}
+            onWide={url.setWide}
           />
         )}
       </Flex>

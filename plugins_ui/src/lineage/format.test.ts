@@ -30,6 +30,9 @@ describe("format", () => {
 
   it("tells kinds of artifacts by codec, and models by their data set type too", () => {
     expect(artifactKind("parquet/1", null)).toBe("table");
+    expect(artifactKind("chunks/1:parquet/1", null)).toBe("table");
+    expect(artifactKind("files/1", null)).toBe("files");
+    expect(artifactKind(null, null)).toBe("other");
     expect(artifactKind("theirs/1", "MODEL")).toBe("model");
     expect(artifactKind("theirs/1", null)).toBe("other");
   });

@@ -30,25 +30,31 @@ export const formatTime = (iso: string): string =>
 /** Every digit that the number has: nothing is rounded. */
 export const formatNumber = (value: number | string): string => (typeof value === "number" ? String(value) : value);
 
-export type ArtifactKind = "table" | "array" | "model" | "value" | "collection" | "other";
+export type ArtifactKind = "table" | "array" | "model" | "value" | "collection" | "files" | "figure" | "other";
 
+const KINDS: Record<string, ArtifactKind> = {
+  parquet: "table",
+  "polars-parquet": "table",
+  npy: "array",
+  skops: "model",
+  xgboost: "model",
+  lightgbm: "model",
+  json: "value",
+  text: "value",
+  bytes: "value",
+  tree: "collection",
+  files: "files",
+  matplotlib: "figure",
+  plotly: "figure",
+  image: "figure",
+  png: "figure",
+};
+
+/** By the codec, whether stored in one piece or in chunks; models by their data set type too. */
 export const artifactKind = (codec: string | null, datasetType: string | null): ArtifactKind => {
   if (datasetType === "MODEL") return "model";
-  const name = codec?.split("/")[0];
-  switch (name) {
-    case "parquet":
-      return "table";
-    case "npy":
-      return "array";
-    case "skops":
-      return "model";
-    case "json":
-      return "value";
-    case "tree":
-      return "collection";
-    default:
-      return "other";
-  }
+  const name = (codec ?? "").replace(/^chunks\/\d+:/, "").split("/")[0] ?? "";
+  return KINDS[name] ?? "other";
 };
 
 /** The type's own name, without the modules it is in. */

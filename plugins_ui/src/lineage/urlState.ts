@@ -7,9 +7,11 @@ export type LineageUrl = {
   selected: string | undefined;
   depth: number | undefined;
   direction: Direction;
+  wide: boolean;
   select: (id: string | undefined) => void;
   setDepth: (depth: number) => void;
   setDirection: (direction: Direction) => void;
+  setWide: (wide: boolean) => void;
 };
 
 const isDirection = (text: string | null): text is Direction =>
@@ -35,6 +37,7 @@ export const useLineageUrl = (initial: string | undefined): LineageUrl => {
     selected: node === null ? initial : node || undefined,
     depth: Number.isInteger(depth) && depth >= 0 && depth <= 50 ? depth : undefined,
     direction: isDirection(direction) ? direction : "both",
+    wide: params.get("lin_wide") === "1",
     select: (id) => {
       set("lin_node", id ?? "", false);
     },
@@ -43,6 +46,9 @@ export const useLineageUrl = (initial: string | undefined): LineageUrl => {
     },
     setDirection: (value) => {
       set("lin_dir", value, true);
+    },
+    setWide: (value) => {
+      set("lin_wide", value ? "1" : "0", true);
     },
   };
 };
