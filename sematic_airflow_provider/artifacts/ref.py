@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -12,6 +13,9 @@ from sematic_airflow_provider.errors import InvalidRefError
 FORMAT: Final = 1
 MARK: Final = "sematic"
 IN_CHUNKS: Final = "chunks/1:"
+
+_MAX_SIZE = 2**63 - 1
+_UNWRITABLE = re.compile("[\0\ud800-\udfff]")
 
 
 class _NoValue:
@@ -87,7 +91,7 @@ class ArtifactRef:
         """
         if not isinstance(record, Mapping) or not cls.is_json(record):
             raise InvalidRefError(f"not an artifact reference: {str(record)[:200]}")
-        if record[MARK] != FORMAT:
+        if type(record[MARK]) is not int or record[MARK] != FORMAT:
             raise InvalidRefError(
                 f"this artifact reference has format {str(record[MARK])[:20]!r}, this version of sematic-airflow-provider reads "
                 f"format {FORMAT}: upgrade the package here"
@@ -99,7 +103,9 @@ class ArtifactRef:
         codec, type_, size, name = record.get("codec"), record.get("type"), record.get("size"), record.get("name", "")
         if not isinstance(codec, str) or not isinstance(type_, str) or not isinstance(name, str):
             raise InvalidRefError(f"artifact reference {short(digest)}: codec, type and name must be text")
-        if not isinstance(size, int) or isinstance(size, bool) or size < 0:
+        if any(_UNWRITABLE.search(text) for text in (codec, type_, name)):
+            raise InvalidRefError(f"artifact reference {short(digest)}: text that no database can hold")
+        if not isinstance(size, int) or isinstance(size, bool) or not 0 <= size <= _MAX_SIZE:
             raise InvalidRefError(f"artifact reference {short(digest)}: size must be a number of bytes")
         return cls(digest, codec, type_, size, name, record.get("value", NO_VALUE))
 

@@ -6,7 +6,7 @@ import io
 import json
 import logging
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +15,14 @@ from typing import IO, Any, BinaryIO, cast
 from sematic_airflow_provider.artifacts import previews as preview_documents
 from sematic_airflow_provider.artifacts.artifact import Artifact
 from sematic_airflow_provider.artifacts.batches import Batches, is_stream
-from sematic_airflow_provider.artifacts.chunks import ONE_BLOB, ChunkReader, load_list, put_chunked, read_chunks
+from sematic_airflow_provider.artifacts.chunks import (
+    ONE_BLOB,
+    ChunkList,
+    ChunkReader,
+    load_list,
+    put_chunked,
+    read_chunks,
+)
 from sematic_airflow_provider.artifacts.codecs.json import from_json, is_plain, to_json
 from sematic_airflow_provider.artifacts.codecs.registry import (
     FILES,
@@ -28,13 +35,13 @@ from sematic_airflow_provider.artifacts.codecs.registry import (
     codec_named,
 )
 from sematic_airflow_provider.artifacts.content import Content, Spool, of_bytes
-from sematic_airflow_provider.artifacts.digest import canonical_json, digest_bytes, short
+from sematic_airflow_provider.artifacts.digest import Digest, canonical_json, digest_bytes, short
 from sematic_airflow_provider.artifacts.files import load_listing, save_path, unpack
 from sematic_airflow_provider.artifacts.ref import IN_CHUNKS, NO_VALUE, ArtifactRef
 from sematic_airflow_provider.artifacts.scratch import Scratch
 from sematic_airflow_provider.artifacts.store import Store, Stored, open_store
-from sematic_airflow_provider.artifacts.trees import Tree, load_tree
-from sematic_airflow_provider.errors import ArtifactError, MissingExtraError, NoCodecError
+from sematic_airflow_provider.artifacts.trees import Tree, load_manifests, load_tree
+from sematic_airflow_provider.errors import ArtifactError, InvalidRefError, MissingExtraError, NoCodecError
 
 log = logging.getLogger(__name__)
 
@@ -102,19 +109,18 @@ class Repository:
             MissingExtraError: a library it needs is not installed.
         """
         if ref.has_value and (inline := _inline_bytes(ref)) is not None:
-            return from_json(json.loads(inline))
+            return self._decoded(ref, lambda: from_json(json.loads(inline)))
         if ref.codec == TREE:
-            tree = load_tree(self.store, ref.digest)
-            return _decoded(ref, lambda: tree.value(self.load))
+            return self._load_tree(ref, load_manifests(self.store, ref.digest))
         if ref.codec == FILES:
             return unpack(self.store, load_listing(self.store, ref.digest), self.scratch.folder())
         codec = self._codec_to_read(ref)
         if not ref.in_chunks:
-            return _decoded(ref, lambda: codec.decode(self.store.get(ref.digest)))
+            return self._decoded(ref, lambda: codec.decode(self._blob(ref)))
         if hasattr(codec, "decode_columns"):  # a table: its file and its values are never in memory together
             with self._opened(ref) as file:
-                return _decoded(ref, lambda: codec.decode_columns(file, None))
-        return _decoded(ref, lambda: codec.decode(read_chunks(self.store, load_list(self.store, ref.digest))))
+                return self._decoded(ref, lambda: codec.decode_columns(file, None))
+        return self._decoded(ref, lambda: codec.decode(read_chunks(self.store, self._chunks(ref))))
 
     def load_columns(self, ref: ArtifactRef, columns: Sequence[str]) -> Any:
         """Some columns of a table; of a large one, only the chunks that hold them are read.
@@ -128,7 +134,7 @@ class Repository:
         if decode is None:
             raise TypeError(f"artifact {short(ref.digest)} is no table ({ref.codec}): it has no columns to load alone")
         with self._opened(ref) as file:
-            return _decoded(ref, lambda: decode(file, list(columns)))
+            return self._decoded(ref, lambda: decode(file, list(columns)))
 
     def load_file(self, ref: ArtifactRef, path: str) -> Path:
         """One file of a folder.
@@ -153,8 +159,36 @@ class Repository:
     def _opened(self, ref: ArtifactRef) -> IO[bytes]:
         """The stored bytes as a file that can seek."""
         if ref.in_chunks:
-            return io.BufferedReader(ChunkReader(self.store, load_list(self.store, ref.digest)), 1 << 16)
-        return io.BytesIO(self.store.get(ref.digest))
+            return io.BufferedReader(ChunkReader(self.store, self._chunks(ref)), 1 << 16)
+        return io.BytesIO(self._blob(ref))
+
+    def _load_tree(self, ref: ArtifactRef, known: Mapping[Digest, Tree]) -> Any:
+        def load(member: ArtifactRef) -> Any:
+            inside = member.codec == TREE and member.digest in known
+            return self._load_tree(member, known) if inside else self.load(member)
+
+        return self._decoded(ref, lambda: known[ref.digest].value(load))
+
+    def _blob(self, ref: ArtifactRef) -> memoryview:
+        data = self.store.get(ref.digest)
+        _check_size(ref, data.nbytes)
+        return data
+
+    def _chunks(self, ref: ArtifactRef) -> ChunkList:
+        """Before anything is made of that size: a list of chunks can claim any."""
+        found = load_list(self.store, ref.digest)
+        _check_size(ref, found.size)
+        return found
+
+    def _decoded(self, ref: ArtifactRef, decode: Callable[[], Any]) -> Any:
+        try:
+            return decode()
+        except (ArtifactError, MissingExtraError):
+            raise
+        except Exception as error:  # decoders raise what they like on bytes that are not theirs
+            raise ArtifactError(
+                f"artifact {short(ref.digest)} ({ref.type}) in {self.store.url} cannot be read by codec {ref.codec}: {type(error).__name__}: {error}"
+            ) from error
 
     def _codec_to_read(self, ref: ArtifactRef) -> Codec:
         if ref.codec_name == PICKLE and not self._allow_pickle:
@@ -298,15 +332,11 @@ def _encoded(codec: Codec, value: Any) -> Iterator[Content]:
         spool.close()
 
 
-def _decoded(ref: ArtifactRef, decode: Callable[[], Any]) -> Any:
-    try:
-        return decode()
-    except (ArtifactError, MissingExtraError):
-        raise
-    except Exception as error:  # decoders raise what they like on bytes that are not theirs
-        raise ArtifactError(
-            f"artifact {short(ref.digest)} ({ref.type}) cannot be read by codec {ref.codec}: {type(error).__name__}: {error}"
-        ) from error
+def _check_size(ref: ArtifactRef, size: int) -> None:
+    if size != ref.size:
+        raise InvalidRefError(
+            f"the reference to artifact {short(ref.digest)} says that it has {ref.size} bytes, but it has {size}: it was tampered with"
+        )
 
 
 def open_repository(

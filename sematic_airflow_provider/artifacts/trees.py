@@ -15,6 +15,9 @@ from sematic_airflow_provider.artifacts.store import Store
 from sematic_airflow_provider.errors import ArtifactError
 
 KINDS = ("list", "tuple", "dict", "map", "object", "batches")
+NAME = "tree/1"
+MOST_MEMBERS = 10_000_000
+"""What is loaded at once at most, counted with all repetitions: a few small manifests that hold one another many times could stand for any number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +44,12 @@ class Tree:
         members = [(key, ArtifactRef.from_json(member)) for key, member in record["members"]]
         if kind not in KINDS or not isinstance(of, str):
             raise ValueError(f"unknown kind {str(kind)[:40]!r}")
-        if kind in ("dict", "object") and not all(isinstance(key, str) for key, _ in members):
-            raise ValueError(f"the keys of a {kind} must be text")
+        keys = [key for key, _ in members]
+        if kind in ("dict", "object"):
+            if not all(isinstance(key, str) for key in keys) or len(set(keys)) != len(keys):
+                raise ValueError(f"the keys of a {kind} must be text, each another one")
+        elif kind != "map" and (keys != list(range(len(keys))) or not all(type(key) is int for key in keys)):
+            raise ValueError(f"the keys of a {kind} must be numbers, one after another")
         return cls(kind, members, of)
 
     def labels(self) -> list[Any]:
@@ -88,7 +95,36 @@ def load_tree(store: Store, digest: Digest) -> Tree:
     """
     try:
         return Tree.from_json(json.loads(bytes(store.get(digest))))
-    except (KeyError, TypeError, ValueError, RecursionError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
         raise ArtifactError(
-            f"artifact {short(digest)} is no manifest (codec tree/1): {type(error).__name__}: {error}"
+            f"artifact {short(digest)} in {store.url} is no manifest (codec tree/1): {type(error).__name__}: {error}"
         ) from error
+
+
+def load_manifests(store: Store, digest: Digest) -> dict[Digest, Tree]:
+    """The manifest of an artifact and all manifests that loading it takes, each read once; batches load theirs later.
+
+    Raises:
+        ArtifactError: one is none, or together they stand for more members than can be loaded at once.
+    """
+    known: dict[Digest, Tree] = {}
+    sizes: dict[Digest, int] = {}  # with all repetitions
+    pending = [digest]
+    while pending:
+        current = pending[-1]
+        if current not in known:
+            known[current] = load_tree(store, current)
+        tree = known[current]
+        inner = [ref.digest for _, ref in tree.members if ref.codec == NAME] if tree.kind != "batches" else []
+        # each is stored before what holds it, so none can hold itself
+        if missing := [one for one in dict.fromkeys(inner) if one not in sizes]:
+            pending.extend(missing)
+            continue
+        pending.pop()
+        sizes[current] = len(tree.members) + sum(sizes[one] for one in inner)
+        if sizes[current] > MOST_MEMBERS:
+            raise ArtifactError(
+                f"artifact {short(digest)} in {store.url} holds more than {MOST_MEMBERS:,} members, counted with those that its members hold: "
+                "load them one by one (a parameter annotated Artifact)"
+            )
+    return known
