@@ -67,6 +67,9 @@ _BUILT_IN = (
     ("polars-parquet/1", "polars_frames:PolarsCodec"),
     ("xgboost/1", "xgboost_models:XgboostCodec"),
     ("lightgbm/1", "lightgbm_models:LightgbmCodec"),
+    ("picture/1", "figures:PictureCodec"),
+    ("plotly/1", "figures:PlotlyCodec"),
+    ("png/1", "images:PngCodec"),
     ("skops/1", "sklearn_models:SkopsCodec"),
     ("pickle/1", "pickled:PickleCodec"),
 )
