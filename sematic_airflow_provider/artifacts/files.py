@@ -6,10 +6,12 @@ equal contents have equal digests wherever they lie.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
 import re
+import shutil
 from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -117,7 +119,9 @@ def load_listing(store: Store, digest: Digest) -> Files:
     try:
         return Files.from_json(json.loads(bytes(store.get(digest))))
     except (ValueError, RecursionError) as error:
-        raise ArtifactError(f"artifact {short(digest)} cannot be read by codec {NAME}: {error}") from error
+        raise ArtifactError(
+            f"artifact {short(digest)} in {store.url} cannot be read by codec {NAME}: {error}"
+        ) from error
 
 
 def unpack(store: Store, found: Files, parent: Path, only: str | None = None) -> Path:
@@ -126,25 +130,41 @@ def unpack(store: Store, found: Files, parent: Path, only: str | None = None) ->
     Raises:
         MissingPartError: there is no such file in it.
         ArtifactCorruptedError, ArtifactNotFoundError, StoreError: it cannot be read as it was saved.
+        ArtifactError: there is no room for it, or the file system cannot hold its names.
     """
     root = parent if found.kind == "file" else parent / found.name
-    root.mkdir(parents=True, exist_ok=True)
-    if only is not None and not any(
-        entry.path == only and entry.kind in ("file", "executable") for entry in found.entries
-    ):
+    wanted = [entry for entry in found.entries if only is None or entry.path == only]
+    if only is not None and not any(entry.kind in ("file", "executable") for entry in wanted):
         raise MissingPartError(f"there is no file {only!r} in it")
-    position = 0
+    try:
+        _check_room(parent, sum(entry.size for entry in wanted))
+        root.mkdir(parents=True, exist_ok=True)
+        _unpack_entries(store, found, root, wanted)
+    except (OSError, RuntimeError) as error:  # RuntimeError: links that lead round in a circle
+        if isinstance(error, ArtifactError):
+            raise
+        raise ArtifactError(f"{found.name} from {store.url} cannot be unpacked into {parent}: {error}") from error
+    return root / (only or found.name) if found.kind == "file" or only else root
+
+
+def _check_room(folder: Path, size: int) -> None:
+    """Before anything is written: a listing of a few lines can stand for any size."""
+    free = shutil.disk_usage(folder).free
+    if size > free:
+        raise OSError(errno.ENOSPC, f"it has {size:,} bytes, there is room for {free:,}")
+
+
+def _unpack_entries(store: Store, found: Files, root: Path, wanted: list[Entry]) -> None:
+    """Links last: so nothing is ever written through one, whatever names a file system takes for the same."""
+    starts = dict(zip(found.entries, accumulate((entry.size for entry in found.entries), initial=0), strict=False))
     with ChunkReader(store, found.chunks) as reader:
-        for entry in found.entries:
+        for entry in sorted(wanted, key=lambda entry: entry.kind == "link"):
             target = root / entry.path
-            if only is None or entry.path == only:
-                target.parent.mkdir(parents=True, exist_ok=True)
-                _unpack_entry(reader, position, entry, target)
-            position += entry.size
-    for entry in found.entries if only is None else ():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            _unpack_entry(reader, starts[entry], entry, target)
+    for entry in wanted:
         if entry.kind == "link" and not (root / entry.path).resolve().is_relative_to(root.resolve()):
             raise ArtifactError(f"the link {entry.path!r} leads outside of the folder that it is in")
-    return root / (only or found.name) if found.kind == "file" or only else root
 
 
 def _unpack_entry(reader: ChunkReader, position: int, entry: Entry, target: Path) -> None:
@@ -276,6 +296,7 @@ def _entry(record: object) -> Entry:
     ):
         raise ValueError("an entry is a path, a kind, a size and a content")
     _check_path(path)
+    content.encode()
     good = {
         "file": bool(_SHA256.fullmatch(content)),
         "folder": content == "" and size == 0,
@@ -288,6 +309,7 @@ def _entry(record: object) -> Entry:
 
 def _check_path(path: str, depth: int = 1000) -> None:
     parts = path.split("/")
+    path.encode()  # a lone surrogate is a ValueError, and no name
     if len(parts) > depth or "\0" in path or any(part in ("", ".", "..") for part in parts):
         raise ValueError(f"a path that leads elsewhere: {path[:100]!r}")
 
