@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from sematic_airflow_provider.artifacts.previews.cells import cell, cut
@@ -115,16 +116,7 @@ def _sparse(matrix: Any) -> ArrayPreview:
 def _tensor(tensor: Any) -> ArrayPreview:
     import torch
 
-    flat = tensor.detach()
-    whole = tensor.numel() <= SAMPLE
-    if tensor.layout == torch.strided and (
-        flat.device.type != "cpu" or flat.dtype in (torch.bfloat16,) or flat.element_size() < 2 or not whole
-    ):
-        positions = spread(tensor.numel(), SAMPLE)
-        flat = torch.take(flat, torch.from_numpy(positions).to(flat.device)).cpu()
-    if flat.dtype.is_floating_point and flat.dtype not in (torch.float16, torch.float32, torch.float64):
-        flat = flat.float()
-    facts = {
+    facts: dict[str, Any] = {
         "shape": list(tensor.shape),
         "dtype": str(tensor.dtype),
         "nbytes": tensor.numel() * tensor.element_size(),
@@ -132,20 +124,31 @@ def _tensor(tensor: Any) -> ArrayPreview:
     }
     if tensor.layout != torch.strided:
         return ArrayPreview(**facts, exact=False, sample_size=0, first=[])
-    array = flat.resolve_conj().resolve_neg().numpy()
-    found = _numbers(array) if array.dtype.kind in "biuf" and array.size else {"exact": False, "sample_size": 0}
-    first = [cell(member) for member in array.reshape(-1)[:FIRST]] if whole else _first_of(tensor)
-    return ArrayPreview(**facts, **{**found, "exact": whole}, first=first)
+    plain = tensor.detach().resolve_conj().resolve_neg()
+    if plain.device.type == "cpu":
+        try:
+            return replace(_array(plain.numpy()), **facts)
+        except TypeError:  # a type that NumPy does not have
+            pass
+    sample = _taken(plain, spread(tensor.numel(), SAMPLE))
+    found = _numbers(sample) if sample.dtype.kind in "biuf" and sample.size else {"sample_size": int(sample.size)}
+    first = _taken(plain, spread(min(FIRST, tensor.numel()), FIRST))
+    return ArrayPreview(
+        **facts, **{**found, "exact": sample.size == tensor.numel()}, first=[cell(member) for member in first]
+    )
 
 
-def _first_of(tensor: Any) -> list[Any]:
+def _taken(tensor: Any, positions: Any) -> Any:
+    """Some elements as a NumPy array, wherever the tensor is; nothing else of it is copied."""
     import torch
 
-    positions = torch.arange(min(FIRST, tensor.numel()), device=tensor.device)
-    first = torch.take(tensor.detach(), positions).cpu().resolve_conj().resolve_neg()
-    if first.dtype.is_floating_point and first.dtype not in (torch.float16, torch.float32, torch.float64):
-        first = first.float()
-    return [cell(member) for member in first.numpy()]
+    raw = (
+        tensor.view(torch.uint8) if tensor.element_size() == 1 else tensor
+    )  # not everything is known of very short floats
+    taken = torch.take(raw, torch.from_numpy(positions).to(raw.device)).cpu().view(tensor.dtype)
+    if taken.dtype.is_floating_point and taken.dtype not in (torch.float16, torch.float32, torch.float64):
+        taken = taken.float()
+    return taken.numpy()
 
 
 def _tensors(tensors: Mapping[str, Any]) -> TensorsPreview:
