@@ -27,7 +27,7 @@ SMALLEST, AVERAGE, LARGEST = 256 << 10, 1 << 20, 4 << 20
 ONE_BLOB = LARGEST
 """A content of up to this size stays one blob."""
 
-_BATCH = 64 << 20
+_BATCH = 256 << 20
 _READERS = 4
 _AHEAD = 4
 
@@ -119,7 +119,7 @@ def put_chunks(store: Store, content: Content, found: ChunkList) -> None:
     expected: list[Digest] = []
     start = 0
     for digest, size in found.chunks:
-        batch.append(Part(content, start, size))
+        batch.append(Part(content, start, size, digest))
         expected.append(digest)
         start += size
         if sum(part.size for part in batch) >= _BATCH or start == content.size:
@@ -138,7 +138,9 @@ def load_list(store: Store, digest: Digest) -> ChunkList:
     try:
         return ChunkList.from_json(json.loads(bytes(store.get(digest))))
     except (ValueError, RecursionError) as error:
-        raise ArtifactError(f"artifact {short(digest)} cannot be read by layout {LAYOUT}: {error}") from error
+        raise ArtifactError(
+            f"artifact {short(digest)} in {store.url} cannot be read by layout {LAYOUT}: {error}"
+        ) from error
 
 
 def read_chunks(store: Store, found: ChunkList) -> memoryview:

@@ -6,7 +6,8 @@ import mmap
 import os
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import IO, BinaryIO, cast
@@ -31,6 +32,11 @@ from sematic_airflow_provider.artifacts.store import (
 from sematic_airflow_provider.artifacts.write_behind import WriteBehind
 from sematic_airflow_provider.errors import ArtifactCorruptedError, ArtifactNotFoundError, StoreError
 
+_FEW = 8
+_WRITERS = 3
+_SYNCERS = 16
+"""Threads that wait for the disk: a file system that is asked for many files at once writes its journal once for them."""
+
 
 class LocalStore:
     """Blobs and documents in a folder. Safe with any number of processes: files appear by rename, whole or not at all."""
@@ -54,18 +60,24 @@ class LocalStore:
         return self.put_all([content])[0]
 
     def put_all(self, contents: Sequence[Content]) -> list[Stored]:
-        """See Store. All are written before the first is synced, and each folder is synced once."""
+        """See Store. All are written before the first is synced, and each folder is synced once; several files are written and synced at a time."""
         done: list[Stored] = []
+        missing: dict[Path, tuple[Content, Digest]] = {}
         written: dict[Path, Path] = {}
+
+        def write(target: Path) -> None:
+            written[target] = self._staged(*missing[target])
+
         with self._explained("cannot be written", missing_is_failure=True):
             try:
                 for content in contents:
                     digest = digest_of(content)
                     target = self._root / blob_path(digest)
-                    found: Known = "recent" if target in written else self._refreshed(target, content.size)
+                    found: Known = "recent" if target in missing else self._refreshed(target, content.size)
                     if found == "missing":
-                        written[target] = self._staged(content, digest)
+                        missing[target] = content, digest
                     done.append(Stored(digest, content.size, new=found == "missing", renewed=found == "renewed"))
+                _at_once(write, missing, _WRITERS)
                 self._publish_all(written)
             finally:
                 for temporary in written.values():
@@ -158,7 +170,7 @@ class LocalStore:
         """See Store."""
         target = self._root / check_path(path)
         with self._explained("cannot be written", missing_is_failure=True):
-            self._make_folder(target.parent)
+            self._make_folders([target.parent])
             descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=".tmp-")
             try:
                 with os.fdopen(descriptor, "wb") as file:
@@ -254,23 +266,26 @@ class LocalStore:
 
     def _publish_all(self, written: Mapping[Path, Path]) -> None:
         """Sync each file, then give it its name, then sync the folders."""
-        for temporary in written.values():
-            _sync(temporary)
+        _at_once(_sync, written.values(), _SYNCERS)
+        folders = {target.parent for target in written}
+        self._make_folders(folders)
         for target, temporary in written.items():
-            self._make_folder(target.parent)
             replaces_blob = target.parent.parent.name == "blobs" and target.exists()
             with self._no_collector() if replaces_blob else nullcontext():
                 os.replace(temporary, target)
-        for folder in {target.parent for target in written}:
-            _sync(folder)
+        _at_once(_sync, folders, _SYNCERS)
 
-    def _make_folder(self, folder: Path) -> None:
-        """Make a folder below the root, so that it outlives a loss of power too. The root itself is never made again."""
-        if folder == self._root or folder.is_dir():
+    def _make_folders(self, folders: Collection[Path]) -> None:
+        """Make folders below the root, so that they outlive a loss of power too. The root itself is never made again."""
+        missing = {folder for folder in folders if folder != self._root and not folder.is_dir()}
+        if not missing:
             return
-        self._make_folder(folder.parent)
-        folder.mkdir(exist_ok=True)
-        _sync(folder.parent)
+        parents = {folder.parent for folder in missing}
+        self._make_folders(parents)
+        for folder in missing:
+            folder.mkdir(exist_ok=True)
+        for parent in parents:
+            _sync(parent)
 
     @contextmanager
     def _opened(self, digest: Digest) -> Iterator[IO[bytes]]:
@@ -296,6 +311,17 @@ class LocalStore:
             if isinstance(error, FileNotFoundError) and not missing_is_failure:
                 raise
             raise StoreError(f"the artifact store {self._root} {what}: {error.strerror or error}", self.url) from error
+
+
+def _at_once(do: Callable[[Path], None], paths: Collection[Path], threads: int) -> None:
+    """Do it with each path; where they are many, with several at a time. Raises what the first that fails raises, once none is under way."""
+    if len(paths) <= _FEW:
+        for path in paths:
+            do(path)
+        return
+    with ThreadPoolExecutor(threads) as pool:
+        for _ in pool.map(do, paths):
+            pass
 
 
 def _sync(path: Path) -> None:
