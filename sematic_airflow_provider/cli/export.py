@@ -93,13 +93,11 @@ def _fill(store: Store, part: Part, listing: Files | None, file: BinaryIO) -> No
         return
     file.truncate(size)
     starts = accumulate((chunk[1] for chunk in chunks), initial=0)
-    with (
-        mmap.mmap(file.fileno(), size) as mapped,
-        memoryview(mapped) as target,
-        ThreadPoolExecutor(_READERS, thread_name_prefix="sematic-get") as readers,
-    ):
+    mapped = mmap.mmap(file.fileno(), size)  # closed with the last view of it: an error that is under way may hold one
+    target = memoryview(mapped)
+    with ThreadPoolExecutor(_READERS, thread_name_prefix="sematic-get") as readers:
         jobs = [
-            readers.submit(_read, store, digest, target, start, length)
+            readers.submit(store.read_into, digest, target[start : start + length])
             for (digest, length), start in zip(chunks, starts, strict=False)
         ]
         try:
@@ -108,11 +106,7 @@ def _fill(store: Store, part: Part, listing: Files | None, file: BinaryIO) -> No
         finally:
             for job in jobs:
                 job.cancel()
-
-
-def _read(store: Store, digest: str, target: memoryview, start: int, length: int) -> None:
-    with target[start : start + length] as part:
-        store.read_into(digest, part)  # type: ignore[arg-type]
+    mapped.flush()
 
 
 def _chunks(store: Store, part: Part, listing: Files | None) -> list[Chunk]:
