@@ -35,7 +35,21 @@ from sematic_airflow_provider.artifacts.repository import Repository
 from sematic_airflow_provider.errors import ArtifactError
 
 CALLS = frozenset(
-    ["write", "pwrite", "writev", "fsync", "fdatasync", "sync_file_range", "replace", "rename", "link", "open", "mkdir", "unlink", "remove", "rmdir", "utime", "fchmod", "chmod", "ftruncate", "posix_fallocate", "copy_file_range", "sendfile", "flush", "symlink"]
+    (
+        *(
+            "write",
+            "pwrite",
+            "writev",
+            "flush",
+            "fsync",
+            "fdatasync",
+            "sync_file_range",
+            "ftruncate",
+            "posix_fallocate",
+        ),
+        *("copy_file_range", "sendfile", "open", "replace", "rename", "link", "symlink", "mkdir", "unlink", "remove"),
+        *("rmdir", "utime", "fchmod", "chmod"),
+    )
 )
 FAULTS = {"kill": 0, "full": errno.ENOSPC, "broken": errno.EIO, "forbidden": errno.EACCES}
 _SAVED, _REFUSED, _BROKEN = 0, 10, 11
