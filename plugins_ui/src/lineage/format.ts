@@ -36,6 +36,7 @@ const KINDS: Record<string, ArtifactKind> = {
   parquet: "table",
   "polars-parquet": "table",
   npy: "array",
+  safetensors: "array",
   skops: "model",
   xgboost: "model",
   lightgbm: "model",
@@ -44,9 +45,8 @@ const KINDS: Record<string, ArtifactKind> = {
   bytes: "value",
   tree: "collection",
   files: "files",
-  matplotlib: "figure",
+  picture: "figure",
   plotly: "figure",
-  image: "figure",
   png: "figure",
 };
 

@@ -5,45 +5,38 @@ import { Field } from "../components/Field";
 import { formatBytes } from "../lineage/format";
 import { CountBars } from "./Bars";
 import { formatCell, formatCount, formatShape, plural } from "./cells";
-import { StatisticsFields, Value } from "./Facts";
+import { Beside, SpreadFields, StatisticsHistogram, Value } from "./Facts";
 
 export const ArrayView = ({ preview }: { preview: ArrayPreview }) => {
   const { device, dtype, exact, first, inf, max, min, nan, nbytes, sample_size, shape, statistics, stored, top } = preview;
   const of = exact ? "" : " of sample";
   return (
-    <VStack align="stretch" gap={1}>
-      <Field name="shape">
-        <Text as="span" fontFamily="mono" fontSize="xs">
-          {formatShape(shape)}
-        </Text>
-      </Field>
-      <Field name="dtype">
-        <Value value={dtype} />
-      </Field>
-      <Field name="in memory">{formatBytes(nbytes)}</Field>
-      {device === "" ? null : <Field name="device">{device}</Field>}
-      {stored === null ? null : <Field name="elements held">{formatCount(stored)}</Field>}
-      {min === null ? null : (
-        <Field name={`min${of}`}>
-          <Value value={min} />
-        </Field>
-      )}
-      {max === null ? null : (
-        <Field name={`max${of}`}>
-          <Value value={max} />
-        </Field>
-      )}
-      {nan === null || nan === 0 ? null : <Field name={`NaN${of}`}>{formatCount(nan)}</Field>}
-      {inf === null || inf === 0 ? null : <Field name={`infinite${of}`}>{formatCount(inf)}</Field>}
-      {statistics === null ? null : <StatisticsFields statistics={statistics} />}
-      {top === null ? null : <CountBars counts={top} />}
+    <VStack align="stretch" gap={2}>
+      <Beside>
+        <VStack align="stretch" gap={1}>
+          <Field name="shape">
+            <Text as="span" fontFamily="mono" fontSize="xs">
+              {formatShape(shape)}
+            </Text>
+          </Field>
+          <Field name="dtype">
+            <Value value={dtype} />
+          </Field>
+          <Field name="in memory">{formatBytes(nbytes)}</Field>
+          {device === "" ? null : <Field name="device">{device}</Field>}
+          {stored === null ? null : <Field name="elements held">{formatCount(stored)}</Field>}
+          {nan === null || nan === 0 ? null : <Field name={`NaN${of}`}>{formatCount(nan)}</Field>}
+          {inf === null || inf === 0 ? null : <Field name={`infinite${of}`}>{formatCount(inf)}</Field>}
+          <SpreadFields exact={exact} max={max} min={min} statistics={statistics} />
+        </VStack>
+        <StatisticsHistogram statistics={statistics} />
+        {top === null ? null : <CountBars counts={top} />}
+      </Beside>
       {first.length === 0 ? null : (
-        <Field name="begins">
-          <Text as="span" fontFamily="mono" fontSize="xs">
-            {first.map(formatCell).join("  ")}
-            {first.length < shape.reduce((a, b) => a * b, 1) ? "  …" : ""}
-          </Text>
-        </Field>
+        <Box aria-label="first elements" as="section" bg="bg.subtle" borderRadius="md" borderWidth="1px" fontFamily="mono" fontSize="xs" overflowWrap="anywhere" p={2.5}>
+          {first.map(formatCell).join("  ")}
+          {first.length < shape.reduce((a, b) => a * b, 1) ? "  …" : ""}
+        </Box>
       )}
       {sample_size > 0 && !exact ? (
         <Text color="fg.muted" fontSize="xs">

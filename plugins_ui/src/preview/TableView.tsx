@@ -5,7 +5,7 @@ import type { Cell, Column, TablePreview } from "../api/previews";
 import { Field, Section } from "../components/Field";
 import { CountBars } from "./Bars";
 import { formatCell, formatCount, formatShare, plural } from "./cells";
-import { StatisticsFields, Value } from "./Facts";
+import { Beside, SpreadFields, StatisticsHistogram } from "./Facts";
 
 const AT_FIRST = 8;
 
@@ -119,34 +119,27 @@ const ColumnCard = ({ column, rows, sampleRows }: { column: Column; rows: number
           <Text truncate>{dtype}</Text>
         </Badge>
       </HStack>
-      <VStack align="stretch" gap={0.5}>
-        {nulls === null ? null : (
-          <Field name="missing">
-            <Text as="span" color={nulls > 0 ? "fg.warning" : "fg.muted"} fontSize="xs">
-              {nulls === 0 ? "none" : `${formatCount(nulls)} (${formatShare(nulls, of)})`}
-            </Text>
-          </Field>
-        )}
-        {min === null ? null : (
-          <Field name={exact ? "min" : "min of sample"}>
-            <Value value={min} />
-          </Field>
-        )}
-        {max === null ? null : (
-          <Field name={exact ? "max" : "max of sample"}>
-            <Value value={max} />
-          </Field>
-        )}
-        {statistics === null ? null : <StatisticsFields statistics={statistics} />}
-        {distinct === null ? null : (
-          <Field name="different values">
-            <Text as="span" fontSize="xs">
-              {formatCount(distinct)}
-            </Text>
-          </Field>
-        )}
+      <Beside>
+        <VStack align="stretch" gap={0.5}>
+          {nulls === null ? null : (
+            <Field name="missing">
+              <Text as="span" color={nulls > 0 ? "fg.warning" : "fg.muted"} fontSize="xs">
+                {nulls === 0 ? "none" : `${formatCount(nulls)} (${formatShare(nulls, of)})`}
+              </Text>
+            </Field>
+          )}
+          <SpreadFields exact={exact} max={max} min={min} statistics={statistics} />
+          {distinct === null ? null : (
+            <Field name="different values">
+              <Text as="span" fontSize="xs">
+                {formatCount(distinct)}
+              </Text>
+            </Field>
+          )}
+        </VStack>
+        <StatisticsHistogram statistics={statistics} />
         {top === null || top.length === 0 ? null : <CountBars counts={top} />}
-      </VStack>
+      </Beside>
     </Box>
   );
 };

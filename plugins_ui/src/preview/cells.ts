@@ -33,4 +33,4 @@ export const shares = (values: Cell[]): number[] => {
   return heights(sizes.map((size) => (Number.isFinite(size) ? size : 0)).map((size, _, all) => size / (Math.max(...all) || 1)));
 };
 
-export const QUANTILES = ["5%", "25%", "50%", "75%", "95%"];
+export const QUANTILES = ["5%", "25%", "median", "75%", "95%"];

@@ -38,8 +38,9 @@ def make(ref: ArtifactRef, value: Any) -> tuple[Preview, bytes | None] | None:
 
 
 def _of_codec(ref: ArtifactRef, value: Any) -> Preview | None:
-    """What the codec itself says of the value, by its optional method ``preview``: anything that has a JSON form."""
+    """What the codec itself says of the value, by its optional method ``preview``: anything that has a JSON form; None is nothing."""
     from sematic_airflow_provider.artifacts.codecs.json import to_json
 
     describe = getattr(registry.codec_named(ref.codec_name), "preview", None)
-    return None if describe is None else texts.of_json(to_json(describe(value)))
+    said = describe(value) if describe is not None else None
+    return None if said is None else texts.of_json(to_json(said))
