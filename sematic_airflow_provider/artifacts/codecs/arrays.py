@@ -15,6 +15,7 @@ from typing import Any, BinaryIO
 from sematic_airflow_provider.errors import MissingExtraError, NoCodecError
 
 _MAX_HEADER = 1 << 20
+_LONG_DOUBLES = "gG"
 
 
 class NpyCodec:
@@ -32,7 +33,7 @@ class NpyCodec:
         """Header and data of an array that lies in memory as the file has it; None for any other."""
         import numpy as np
 
-        if type(value) is not np.ndarray or value.dtype.hasobject or value.dtype.names is not None:
+        if type(value) is not np.ndarray or value.dtype.hasobject or _has_gaps(value.dtype):
             return None
         if not value.ndim or not value.dtype.itemsize or not (value.flags.c_contiguous or value.flags.f_contiguous):
             return None
@@ -50,6 +51,8 @@ class NpyCodec:
             raise NoCodecError(
                 f"an array of Python objects (dtype {array.dtype}) cannot be stored safely: give it a dtype, for example array.astype(str), or return a list"
             )
+        if _has_gaps(array.dtype):
+            array = _without_gaps(array)
         for piece in (pieces := self.buffers(array) if type(value) is np.ndarray else None) or ():
             file.write(piece)
         if pieces is None:
@@ -76,3 +79,38 @@ class NpyCodec:
         flat = np.frombuffer(bytearray(data) if data.readonly else data, dtype, count, start)
         array = flat.reshape(shape[::-1]).T if in_fortran_order else flat.reshape(shape)
         return array if array.ndim or version == (2, 0) else array[()]
+
+
+def _has_gaps(dtype: Any) -> bool:
+    """Whether there may be bytes in it that are no part of the value, and that nobody set."""
+    return dtype.names is not None or dtype.char in _LONG_DOUBLES
+
+
+def _without_gaps(array: Any) -> Any:
+    """The same values, with zero in bytes between fields and behind the 80 bits of a long double."""
+    import numpy as np
+
+    clean = np.zeros(array.shape, array.dtype, order="F" if np.isfortran(array) else "C")
+    _fill(clean, array)
+    return clean
+
+
+def _fill(clean: Any, array: Any) -> None:
+    import numpy as np
+
+    for name in array.dtype.names or ():
+        _fill(clean[name], array[name])
+    if array.dtype.names is None:
+        clean[...] = array
+        if array.dtype.char in _LONG_DOUBLES and array.dtype.isnative and np.finfo(np.longdouble).nmant == 63:
+            _zero_behind(clean)
+
+
+def _zero_behind(reals: Any) -> None:
+    """Zero in what an x86 long double has behind its ten bytes; the real and imaginary parts of complex ones too."""
+    import numpy as np
+
+    width = np.dtype(np.longdouble).itemsize
+    raw = np.ndarray((*reals.shape, reals.itemsize), np.uint8, reals, 0, (*reals.strides, 1))
+    for start in range(0, reals.itemsize, width):
+        raw[..., start + 10 : start + width] = 0

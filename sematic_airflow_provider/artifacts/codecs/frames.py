@@ -80,6 +80,8 @@ def to_arrow(frame: Any) -> Any:
     if not frame.flags.allows_duplicate_labels:
         note["unique_labels"] = True
     metadata = {**(table.schema.metadata or {}), _NOTE: json.dumps(note, sort_keys=True).encode()}
+    if frame.attrs:  # a dict, whose order does not count
+        metadata[b"pandas"] = json.dumps(json.loads(metadata[b"pandas"]), sort_keys=True).encode()
     if categorical:
         metadata[_CATEGORIES] = _write_categories(categorical)
     return table.replace_schema_metadata(metadata)

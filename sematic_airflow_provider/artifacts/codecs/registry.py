@@ -80,6 +80,11 @@ FILES = "files/1"
 _WITHOUT_CODEC = frozenset({TREE, FILES, "chunks/1"})  # names of layouts: the repository itself reads and writes them
 
 
+def built_in_names() -> list[str]:
+    """The names of our own codecs."""
+    return [name for name, _ in _BUILT_IN]
+
+
 def codec_for(value: object) -> Codec | None:
     """The codec that writes this value: third parties' first, then ours. None: no safe codec does."""
     for codec in (*_third_party().values(), *(_built_in(name) for name, _ in _BUILT_IN if name != PICKLE)):

@@ -93,16 +93,25 @@ def _write(table: Any, kind: str, file: BinaryIO) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    table = table.replace_schema_metadata({**(table.schema.metadata or {}), _KIND: kind.encode()})
+    # notes have no order: equal tables must not differ by it
+    fields = [field.with_metadata(_sorted(field.metadata)) if field.metadata else field for field in table.schema]
+    schema = pa.schema(fields, _sorted({**(table.schema.metadata or {}), _KIND: kind.encode()}))
+    table = pa.Table.from_arrays(table.columns, schema=schema)
     # A dictionary of numbers that hardly repeat makes the file larger, and is not worth finding out.
     texts = [field.name for field in table.schema if not _width(field.type)]
     options = {"compression": "zstd", "store_schema": True, "version": "2.6", "use_dictionary": texts or False}
     options["use_compliant_nested_type"] = False  # else the fields inside lists would come back with other names
     rows = _rows_in_group(table.schema)
+    border = getattr(file, "border", lambda: None)  # row groups that stay the same are stored once
     with pq.ParquetWriter(pa.PythonFile(file, mode="w"), table.schema, **options) as writer:
         for start in range(0, max(table.num_rows, 1), rows):
             # where chunks end decides where pages do: equal tables must not differ by how they were put together
             writer.write_table(table.slice(start, rows).combine_chunks(), row_group_size=rows)
+            border()
+
+
+def _sorted(metadata: dict[bytes, bytes]) -> dict[bytes, bytes]:
+    return dict(sorted(metadata.items()))
 
 
 def _rows_in_group(schema: Any) -> int:
