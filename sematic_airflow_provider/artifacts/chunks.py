@@ -1,8 +1,8 @@
 """``chunks/1``: large contents in pieces whose borders are found in the content itself, so that a small change costs little.
 
 The artifact's blob is then the list of its chunks; each chunk is a blob of its own. Borders are found by FastCDC (Xia et al., "The Design of Fast
-Content-Defined Chunking for Data Deduplication Based Storage Systems", IEEE TPDS 2020). The parameters are part of the format: other ones would give
-other digests.
+Content-Defined Chunking for Data Deduplication Based Storage Systems", IEEE TPDS 2020), within the parts that a content has: the row groups of a table, the
+large files of a folder. The parameters are part of the format: other ones would give other digests.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import accumulate
 
-from sematic_airflow_provider.artifacts.content import Content, Part, blocks, of_bytes
+from sematic_airflow_provider.artifacts.content import Content, Part, blocks, borders_of, of_bytes
 from sematic_airflow_provider.artifacts.digest import Digest, canonical_json, digest_bytes, parse_digest, short
 from sematic_airflow_provider.artifacts.store import Store, Stored, memory
 from sematic_airflow_provider.errors import ArtifactError
@@ -66,17 +66,29 @@ class ChunkList:
 
 
 def cut(content: Content, also: Callable[[memoryview], None] | None = None) -> ChunkList:
-    """Find the chunks of a content; reads it once, writes nothing. ``also`` sees every byte in order, in blocks."""
+    """Find the chunks of a content; reads it once, writes nothing. ``also`` sees every byte in order, in blocks.
+
+    What lies between two borders that the content tells of is cut for itself.
+    """
     from pyfastcdc import FastCDC
 
     chunks: list[tuple[Future[str], int]] = []
     with ThreadPoolExecutor(max_workers=2) as beside:
-        for found in FastCDC(AVERAGE, min_size=SMALLEST, max_size=LARGEST).cut_stream(_Stream(content, also)):
-            data = bytes(found.data)  # the chunker reuses its buffer
-            if len(chunks) >= 8:
-                chunks[-8][0].result()  # so that no more than eight are held
-            chunks.append((beside.submit(_hash, data), found.length))
+        for part in _parts(content):
+            for found in FastCDC(AVERAGE, min_size=SMALLEST, max_size=LARGEST).cut_stream(_Stream(part, also)):
+                data = bytes(found.data)  # the chunker reuses its buffer
+                if len(chunks) >= 8:
+                    chunks[-8][0].result()  # so that no more than eight are held
+                chunks.append((beside.submit(_hash, data), found.length))
         return ChunkList([(Digest(digest.result()), size) for digest, size in chunks])
+
+
+def _parts(content: Content) -> Iterator[Content]:
+    start = 0
+    for end in (*borders_of(content), content.size):
+        if end > start:
+            yield Part(content, start, end - start) if end - start < content.size else content
+            start = end
 
 
 def put_chunked(store: Store, content: Content) -> Stored:
@@ -178,13 +190,20 @@ class ChunkReader(io.RawIOBase):
         """Fill the buffer from the position on; how much there was."""
         target = memoryview(buffer).cast("B")  # type: ignore[arg-type]
         done = 0
-        while done < target.nbytes and self._position < self._starts[-1]:
-            number = bisect_right(self._starts, self._position) - 1
-            piece = self._chunk(number)[self._position - self._starts[number] :][: target.nbytes - done]
+        for piece in self.pieces(self._position, target.nbytes):
             target[done : done + piece.nbytes] = piece
             done += piece.nbytes
-            self._position += piece.nbytes
+        self._position += done
         return done
+
+    def pieces(self, start: int, size: int) -> Iterator[memoryview]:
+        """These bytes, as far as there are any, where they lie: nothing is copied. The position stays where it is."""
+        end = min(start + size, self._starts[-1])
+        while start < end:
+            number = bisect_right(self._starts, start) - 1
+            piece = self._chunk(number)[start - self._starts[number] :][: end - start]
+            yield piece
+            start += piece.nbytes
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
         """As files do."""

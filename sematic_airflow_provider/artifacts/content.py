@@ -34,6 +34,8 @@ class Content(Protocol):
 class Buffers:
     """Bytes that are in memory, in any number of pieces."""
 
+    borders: Sequence[int] = ()
+
     def __init__(self, *pieces: Piece) -> None:
         self._pieces = [memoryview(piece).cast("B") for piece in pieces]
         self._ends = list(accumulate(piece.nbytes for piece in self._pieces))
@@ -57,6 +59,8 @@ class Buffers:
 
 class FilePart:
     """Bytes of an open file. The file must not change meanwhile: what was read is checked against what was hashed."""
+
+    borders: Sequence[int] = ()
 
     def __init__(self, file: IO[bytes], start: int = 0, size: int | None = None) -> None:
         self._file = file  # kept, so that its descriptor stays open
@@ -106,6 +110,11 @@ class Spool:
         self._memory = BytesIO()
         self._disk: IO[bytes] | None = None
         self._size = 0
+        self._borders: list[int] = []
+
+    def border(self) -> None:
+        """Say that something ends here which may come again elsewhere, such as a table's row group."""
+        self._borders.append(self._size)
 
     def write(self, data: Piece) -> int:
         """Write all of data."""
@@ -123,7 +132,9 @@ class Spool:
 
     def content(self) -> Content:
         """All that was written; valid until ``close``."""
-        return Buffers(self._memory.getbuffer()) if self._disk is None else FilePart(self._disk)
+        content = Buffers(self._memory.getbuffer()) if self._disk is None else FilePart(self._disk)
+        content.borders = tuple(self._borders)
+        return content
 
     def tell(self) -> int:
         """Bytes written so far."""
@@ -158,6 +169,11 @@ class Spool:
 def _write_all(file: IO[bytes], data: memoryview) -> None:
     while data.nbytes:
         data = data[file.write(data) :]
+
+
+def borders_of(content: Content) -> Sequence[int]:
+    """Where in a content its larger parts end: they are to be found again whatever stands before or behind them."""
+    return getattr(content, "borders", ())
 
 
 def of_bytes(*pieces: Piece) -> Content:

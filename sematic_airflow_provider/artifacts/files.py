@@ -17,9 +17,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path, PurePosixPath
+from typing import IO
 
-from sematic_airflow_provider.artifacts.chunks import ChunkList, ChunkReader, cut, put_listed
-from sematic_airflow_provider.artifacts.content import BLOCK
+from sematic_airflow_provider.artifacts.chunks import SMALLEST, ChunkList, ChunkReader, cut, put_listed
 from sematic_airflow_provider.artifacts.digest import Digest, canonical_json, short
 from sematic_airflow_provider.artifacts.store import Store, Stored
 from sematic_airflow_provider.errors import ArtifactError, MissingPartError, NoCodecError
@@ -157,10 +157,13 @@ def _check_room(folder: Path, size: int) -> None:
 def _unpack_entries(store: Store, found: Files, root: Path, wanted: list[Entry]) -> None:
     """Links last: so nothing is ever written through one, whatever names a file system takes for the same."""
     starts = dict(zip(found.entries, accumulate((entry.size for entry in found.entries), initial=0), strict=False))
+    made = {root}
     with ChunkReader(store, found.chunks) as reader:
         for entry in sorted(wanted, key=lambda entry: entry.kind == "link"):
             target = root / entry.path
-            target.parent.mkdir(parents=True, exist_ok=True)
+            if target.parent not in made:
+                target.parent.mkdir(parents=True, exist_ok=True)
+                made.add(target.parent)
             _unpack_entry(reader, starts[entry], entry, target)
     for entry in wanted:
         if entry.kind == "link" and not (root / entry.path).resolve().is_relative_to(root.resolve()):
@@ -173,14 +176,15 @@ def _unpack_entry(reader: ChunkReader, position: int, entry: Entry, target: Path
     elif entry.kind == "link":
         target.symlink_to(entry.content)
     else:
-        reader.seek(position)
-        with target.open("xb") as file:
-            left = entry.size
-            while left:
-                block = reader.read(min(BLOCK, left)) or b""
-                file.write(block)
-                left -= len(block)
-        target.chmod(0o755 if entry.kind == "executable" else 0o644)
+        with target.open("xb", buffering=0) as file:
+            for piece in reader.pieces(position, entry.size):
+                _write_all(file, piece)
+            os.fchmod(file.fileno(), 0o755 if entry.kind == "executable" else 0o644)
+
+
+def _write_all(file: IO[bytes], data: memoryview) -> None:
+    while data.nbytes:
+        data = data[file.write(data) :]
 
 
 def _scan(path: Path) -> tuple[list[tuple[Path, Entry]], str]:
@@ -230,6 +234,9 @@ class _FileContents:
         self._paths = [path for path, _ in files]
         self.sizes = [size for _, size in files]
         self._ends = list(accumulate(self.sizes))
+        large = [(end - size, end) for end, size in zip(self._ends, self.sizes, strict=True) if size >= SMALLEST]
+        self.borders = sorted({border for both in large for border in both})
+        """Where large files begin and end: one that changes leaves its neighbours as they are stored."""
 
     @property
     def size(self) -> int:

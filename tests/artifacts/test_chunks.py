@@ -84,6 +84,20 @@ def test_a_small_change_stores_a_little(store: CountingStore, change: str) -> No
     assert read_chunks(store, load_list(store, stored.digest)) == changed
 
 
+def test_a_row_group_that_stays_is_stored_once(store: CountingStore) -> None:
+    numpy, pandas = pytest.importorskip("numpy"), pytest.importorskip("pandas")
+    table = pandas.DataFrame(numpy.random.default_rng(7).random((600_000, 4)))
+    table.columns = ["a", "b", "c", "d"]
+    repository = Repository(store, previews=False)
+    repository.save(table.iloc[:550_000])
+    store.written.clear()
+    ref = repository.save(table)
+    assert ref.in_chunks
+    last_group = 600_000 % 131_072  # rows behind the last full group of 4 MiB
+    assert sum(one.size for one in store.written) < 1.1 * last_group * 4 * 8
+    assert repository.load(ref).equals(table)
+
+
 def test_what_is_stored_is_asked_for_once(store: CountingStore) -> None:
     first = put_chunked(store, of_bytes(_BYTES))
     store.asked.clear()

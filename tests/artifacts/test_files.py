@@ -128,6 +128,18 @@ def test_a_file_that_is_added_costs_itself(repository: Repository, store: Counti
     assert store.written == []
 
 
+def test_a_large_file_that_changes_costs_itself(repository: Repository, store: CountingStore, tmp_path: Path) -> None:
+    folder = tmp_path / "shards"
+    folder.mkdir()
+    for number in range(5):
+        (folder / f"{number}.bin").write_bytes(random.Random(number).randbytes(600_000))
+    repository.save(folder)
+    store.written.clear()
+    (folder / "2.bin").write_bytes(random.Random(9).randbytes(600_000))
+    repository.save(folder)
+    assert sum(one.size for one in store.written) < 605_000, "the file and the listing, nothing of its neighbours"
+
+
 def test_a_step_may_write_to_its_copy(repository: Repository, tmp_path: Path) -> None:
     ref = repository.save(_folder(tmp_path))
     first = repository.load(ref)
@@ -229,7 +241,7 @@ _names = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="/
 )
 
 
-@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.dictionaries(_names, st.binary(max_size=50), max_size=5), st.randoms())
 def test_any_names_and_contents_come_back(
     repository: Repository, tmp_path_factory: pytest.TempPathFactory, files: dict[str, bytes], there: Any
