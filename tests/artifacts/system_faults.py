@@ -29,6 +29,7 @@ import numpy
 
 from sematic_airflow_provider.artifacts.content import of_bytes
 from sematic_airflow_provider.artifacts.digest import digest_bytes
+from sematic_airflow_provider.artifacts.fsspec_store import FsspecStore
 from sematic_airflow_provider.artifacts.local_store import LocalStore
 from sematic_airflow_provider.artifacts.ref import ArtifactRef
 from sematic_airflow_provider.artifacts.repository import Repository
@@ -102,6 +103,11 @@ def _blobs(store: LocalStore) -> None:
     store.put_all([of_bytes(b"a" * 100), of_bytes(LARGE), of_bytes(b"b" * 100)])
 
 
+def _moved(store: LocalStore) -> None:
+    """The same by way of fsspec, which moves what it has written to its name."""
+    FsspecStore(f"local://{store.url}").put_all([of_bytes(b"a" * 100), of_bytes(LARGE), of_bytes(b"b" * 100)])
+
+
 def _value(store: LocalStore) -> ArtifactRef:
     """A manifest, an array, a list of chunks and its chunks, a text, and previews of them."""
     return Repository(store).save(VALUE)
@@ -126,6 +132,7 @@ def _files() -> Path:
 SCENARIOS: dict[str, Callable[[LocalStore], Any]] = {
     "document": _document,
     "blobs": _blobs,
+    "moved": _moved,
     "value": _value,
     "folder": _folder,
 }
