@@ -17,7 +17,14 @@ from sematic_airflow_provider.artifacts import retention
 from sematic_airflow_provider.artifacts.store import Store
 from sematic_airflow_provider.cli.printing import Progress, note, sized
 from sematic_airflow_provider.db import owners
-from sematic_airflow_provider.db.kept_runs import DagRunKey, Policy, Unfinished, earliest_unfinished, expired_runs
+from sematic_airflow_provider.db.kept_runs import (
+    DagRunKey,
+    Policy,
+    Unfinished,
+    began_again,
+    earliest_unfinished,
+    expired_runs,
+)
 from sematic_airflow_provider.db.manager import SematicDBManager
 from sematic_airflow_provider.db.models import DataRow, IoRow, RunRow
 from sematic_airflow_provider.db.roots import recorded_since, roots
@@ -66,6 +73,7 @@ def collect(store: Store, options: Options, progress: Progress) -> list[dict[str
             found,
             named_since=lambda moment: recorded_since(store, moment),
             opaque=options.opaque,
+            before_each=lambda: _check_still_expired(expired),
             progress=progress,
         )
         progress.close()
@@ -98,6 +106,15 @@ def _state(options: Options) -> tuple[Unfinished | None, set[DagRunKey]]:
     with create_session(scoped=False) as session:
         ended_since = now - dt.timedelta(hours=options.grace_hours / 2)
         return earliest_unfinished(session, ended_since), expired_runs(session, options.policy, now)
+
+
+def _check_still_expired(expired: set[DagRunKey]) -> None:
+    with create_session(scoped=False) as session:
+        again = began_again(session, expired) if expired else None
+    if again is not None:
+        raise CollectionRefusedError(
+            f"run {again[1]} of {again[0]} was to be let go of, and has been cleared meanwhile: nothing more is deleted. Collect again"
+        )
 
 
 def _tell(found: retention.Plan, unfinished: Unfinished | None, expired: set[DagRunKey], options: Options) -> None:

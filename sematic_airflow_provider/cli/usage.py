@@ -61,7 +61,7 @@ def usage(session: Session, store: Store, by: str, progress: Progress) -> list[d
         size = sum(sizes[raw] for raw in rest)
         rows.append(
             _as_row(
-                "(stored, and in no lineage: inputs from elsewhere, code, what is still being recorded)",
+                "(in no lineage)",
                 0,
                 0,
                 0,

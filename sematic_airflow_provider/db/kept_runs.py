@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
@@ -86,6 +86,12 @@ def expired_runs(session: Session, policy: Policy, now: dt.datetime) -> set[DagR
         if not policy.dag_ids or run.dag_id in policy.dag_ids:
             by_dag.setdefault(run.dag_id, []).append(run)
     return {(run.dag_id, run.run_id) for runs in by_dag.values() for run in _expired(runs, policy, now)}
+
+
+def began_again(session: Session, expired: Collection[DagRunKey]) -> DagRunKey | None:
+    """A run that was to be let go of, and has been cleared since."""
+    rows = session.execute(select(DagRun.dag_id, DagRun.run_id).where(DagRun.state.in_(_UNFINISHED_RUNS)))
+    return next(((dag_id, run_id) for dag_id, run_id in rows if (dag_id, run_id) in expired), None)
 
 
 def _expired(runs: list[_Run], policy: Policy, now: dt.datetime) -> Iterator[_Run]:

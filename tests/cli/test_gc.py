@@ -89,6 +89,12 @@ class TestWhatIsRecorded:
                 "task_state_store",
                 {"dag_run_id": 1, "dag_id": "flow", "run_id": "r", "task_id": "a", "key": "k", "value": "text"},
             ),
+            ("trigger", {"classpath": "c", "kwargs": "text", "created_date": "now"}),
+            ("dag_run_note", {"dag_run_id": 1, "content": "text", "created_at": "now", "updated_at": "now"}),
+            (
+                "backfill",
+                {"dag_id": "flow", "from_date": "now", "to_date": "now", "dag_run_conf": "ref", "max_active_runs": 1},
+            ),
             ("asset_state_store", {"asset_id": 1, "key": "k", "value": "text"}),
         ],
     )
@@ -159,6 +165,13 @@ class TestWhatRuns:
         assert deployment.blobs() == {recent.digest}
         assert older.digest not in deployment.blobs()
         assert "of run long of flow" in done.err
+
+    def test_what_a_deferred_task_will_go_on_with_is_kept(self, deployment: Deployment) -> None:
+        ref = deployment.save(text(1), days_old=100)
+        deployment.run("flow", "r", began=1, state="running")
+        deployment.task("flow", "r", "a", state="deferred", next_kwargs={"value": ref.to_json()})
+        deployment.save(text(2), days_old=100)
+        assert deployment.collect() == {ref.digest}
 
     @pytest.mark.parametrize("state", ["deferred", "up_for_retry", "up_for_reschedule", "queued", "restarting"])
     def test_a_task_that_waits_counts_as_running_even_in_a_run_that_has_ended(
@@ -387,6 +400,28 @@ class TestWhileItRuns:
             assert deployment.repository.load(ref)
         assert lost.digest not in deployment.blobs()
         assert next(row["blobs"] for row in done.rows if row["what"].startswith("spared")) == 9
+
+    def test_a_run_that_is_cleared_between_plan_and_sweep_stops_the_sweep(
+        self, deployment: Deployment, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        from airflow.models.dagrun import DagRun
+
+        ref = deployment.save(text(1), days_old=40)
+        deployment.run("flow", "r", began=40, tasks=["a"])
+        deployment.xcom("flow", "r", "a", ref.to_json())
+        real = retention.plan
+
+        def plan_then_clear(*args: Any, **options: Any) -> Any:
+            found = real(*args, **options)
+            with deployment.session() as session:
+                session.query(DagRun).update({"_state": "queued"})
+            return found
+
+        monkeypatch.setattr(retention, "plan", plan_then_clear)
+        done = deployment.command("gc", "--delete", "--keep-days", "5")
+        assert done.status == 1
+        assert "run r of flow was to be let go of, and has been cleared meanwhile" in done.err
+        assert deployment.blobs() == {ref.digest}
 
     def test_clearing_a_task_and_deleting_its_xcoms_deletes_no_bytes(self, deployment: Deployment) -> None:
         from airflow.models.xcom import XComModel
