@@ -266,7 +266,7 @@ class S3Store:
 
     def _open_uploads(self) -> list[dict[str, Any]]:
         """Uploads in parts that are not completed, of those servers that tell of them; others may do so by an error when there are none."""
-        pages = self._clients_that_ask_once.client().get_paginator("list_multipart_uploads")
+        pages = self._client.get_paginator("list_multipart_uploads")
         try:
             found = list(pages.paginate(Bucket=self._location.bucket, Prefix=self._location.key("blobs/")))
         except ClientError as error:

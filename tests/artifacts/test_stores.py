@@ -106,9 +106,10 @@ def test_an_unknown_protocol_is_explained() -> None:
         open_store("nothing://bucket/x")
 
 
-@pytest.mark.skipif("s3fs" in sys.modules, reason="s3fs is loaded")
 def test_s3_without_its_extra_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "s3fs", None)
+    for module in ("s3_store", "s3_access", "s3_errors", "s3_upload", "s3_download"):
+        monkeypatch.delitem(sys.modules, f"sematic_airflow_provider.artifacts.{module}", raising=False)
+    monkeypatch.setitem(sys.modules, "boto3", None)
     with pytest.raises(MissingExtraError, match=r"sematic-airflow-provider\[s3\]"):
         open_store("s3://bucket/prefix")
 
