@@ -10,8 +10,10 @@ from botocore.exceptions import ClientError
 
 from integration.radosgw import missing_programs, radosgw
 from sematic_airflow_provider.artifacts.content import of_bytes
+from sematic_airflow_provider.artifacts.digest import digest_bytes
 from sematic_airflow_provider.artifacts.s3_store import S3Store
 from sematic_airflow_provider.errors import StoreError
+from tests.artifacts.faulty_proxy import FaultyProxy, Flip, once
 from tests.artifacts.s3_servers import KEY, SECRET, RunningServer, S3Server
 from tests.contracts.s3_contract import IN_PARTS, S3Contract
 
@@ -38,6 +40,18 @@ class RealLimits(S3Contract):
                 self.behind.put_object(Bucket=self.bucket_name, Key="x", Body=b"correct")
         finally:
             self.behind.meta.events.unregister("before-send.s3.PutObject", change)
+
+    @pytest.mark.parametrize(
+        ("kind", "data"), [("PutObject", b"small"), ("UploadPart", IN_PARTS)], ids=["PutObject", "UploadPart"]
+    )
+    def test_what_changes_on_its_way_is_refused_and_sent_again(
+        self, server: RunningServer, bucket: str, kind: str, data: bytes
+    ) -> None:
+        with FaultyProxy(server.port, once(kind, Flip(77, of_request=True))) as proxy:
+            store = self.opened(f"s3://{bucket}/artifacts?endpoint_url={proxy.endpoint}")
+            assert store.put(of_bytes(data)).new
+            assert store.get(digest_bytes(data)) == data
+            assert proxy.faults() == {"Flip": 1}
 
 
 @pytest.fixture(scope="module")
