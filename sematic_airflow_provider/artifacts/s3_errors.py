@@ -16,7 +16,7 @@ BROKEN = (boto.HTTPClientError, boto.IncompleteReadError, HTTPError, ConnectionE
 
 NOT_FOUND = frozenset({"404", "NoSuchKey", "NotFound"})
 EXISTS = frozenset({"412", "PreconditionFailed"})
-CONFLICT = frozenset({"409", "ConditionalRequestConflict", "OperationAborted"})
+CONFLICT = frozenset({"409", "ConditionalRequestConflict", "OperationAborted", "ConcurrentModification"})
 DAMAGED = frozenset(
     {"BadDigest", "XAmzContentSHA256Mismatch", "XAmzContentChecksumMismatch", "InvalidDigest", "IncompleteBody"}
 )

@@ -157,7 +157,14 @@ class S3Store:
         """See Store."""
         key = self._document(path)
         with self._explained(f"cannot be written ({path})"):
-            self._uploads.put(key, of_bytes(data), digest_bytes(data), replace=True)
+            for attempt in range(_ATTEMPTS):
+                try:
+                    return self._uploads.put(key, of_bytes(data), digest_bytes(data), replace=True)
+                except ClientError as error:  # another writer is at it
+                    if code_of(error) not in CONFLICT or attempt == _ATTEMPTS - 1:
+                        raise
+                    time.sleep(0.1 * attempt)
+        raise AssertionError  # the last attempt returns or raises
 
     def read_document(self, path: str) -> bytes | None:
         """See Store."""

@@ -163,6 +163,18 @@ def test_a_conflict_that_was_none_is_looked_into(
     assert open_uploads(server, bucket) == []
 
 
+def test_a_document_that_another_writer_is_at_is_written_after_all(proxy: FaultyProxy, store: S3Store) -> None:
+    store.write_document("results/a.json", b"old")
+    proxy.plan = once("PutObject", Answer(409, "ConcurrentModification"), times=2)
+    store.write_document("results/a.json", b"new")
+    assert store.read_document("results/a.json") == b"new"
+    proxy.plan = always("PutObject", Answer(409, "OperationAborted"))
+    with pytest.raises(StoreError, match=r"results/a\.json.*OperationAborted"):
+        store.write_document("results/a.json", b"newer")
+    proxy.plan = lambda request: None
+    assert store.read_document("results/a.json") == b"new"
+
+
 @pytest.mark.parametrize(
     "fault",
     [
