@@ -8,6 +8,8 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
 from sematic_airflow_provider.errors import NoCodecError
@@ -129,11 +131,38 @@ def _read_piecewise(parquet: Any, metadata: dict[bytes, bytes], names: list[str]
 
 def pieces(parquet: Any, columns: list[str] | None) -> Iterator[Any]:
     """The table, some row groups at a time: in the order in which they lie in the file, each byte is read once."""
-    import pyarrow as pa
-
     for first in range(0, parquet.num_row_groups, _GROUPS):
         yield parquet.read_row_groups(list(range(first, min(first + _GROUPS, parquet.num_row_groups))), columns)
-        pa.default_memory_pool().release_unused()
+        _pool().release_unused()
+
+
+@contextmanager
+def opened(file: Any, *, pre_buffer: bool) -> Iterator[Any]:
+    """A Parquet file to read, whose columns come to lie in memory that is taken in one piece each and given back.
+
+    Of what Arrow takes its memory from by default, text in many row groups fills a third more, in twice the time.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    before = pa.default_memory_pool()
+    pa.set_memory_pool(_pool())  # a reader keeps the one that it was made with
+    try:
+        parquet = pq.ParquetFile(pa.PythonFile(file, mode="r"), pre_buffer=pre_buffer)
+    finally:
+        pa.set_memory_pool(before)
+    with parquet:
+        yield parquet
+
+
+@cache
+def _pool() -> Any:
+    import pyarrow as pa
+
+    try:
+        return pa.jemalloc_memory_pool()
+    except NotImplementedError:  # not on every platform
+        return pa.system_memory_pool()
 
 
 def _numpy_dtypes(parquet: Any, metadata: dict[bytes, bytes]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ _KIND = b"sematic.kind"
 _SAMPLE = 50
 _GROUP_BYTES = 4 << 20
 _TEXT_WIDTH = 16
+_FIRST_ROWS = 1 << 13
 
 
 class ParquetCodec:
@@ -64,10 +65,11 @@ class ParquetCodec:
         """
         try:
             import pyarrow as pa
-            import pyarrow.parquet as pq
         except ImportError as error:
             raise MissingExtraError("reading a table", "pandas") from error
-        with pq.ParquetFile(pa.PythonFile(file, mode="r"), pre_buffer=columns is not None) as parquet:
+        from sematic_airflow_provider.artifacts.codecs import frames
+
+        with frames.opened(file, pre_buffer=columns is not None) as parquet:
             metadata = dict(parquet.schema_arrow.metadata or {})
             kind = metadata.pop(_KIND, b"").decode()
             names = parquet.schema_arrow.names
@@ -75,8 +77,6 @@ class ParquetCodec:
                 raise MissingPartError(
                     f"the table has no columns {', '.join(missing)}; it has {', '.join(names)[:2000]}"
                 )
-            from sematic_airflow_provider.artifacts.codecs import frames
-
             if kind == "table":
                 table = pa.concat_tables(frames.pieces(parquet, columns)).replace_schema_metadata(metadata or None)
                 return table if columns is None else table.select(columns)
@@ -97,8 +97,8 @@ def _write(table: Any, kind: str, file: BinaryIO) -> None:
     fields = [field.with_metadata(_sorted(field.metadata)) if field.metadata else field for field in table.schema]
     schema = pa.schema(fields, _sorted({**(table.schema.metadata or {}), _KIND: kind.encode()}))
     table = pa.Table.from_arrays(table.columns, schema=schema)
-    # A dictionary of numbers that hardly repeat makes the file larger, and is not worth finding out.
-    texts = [field.name for field in table.schema if not _width(field.type)]
+    # A dictionary of values that hardly repeat makes the file larger, and is not worth finding out for each row group.
+    texts = [field.name for number, field in enumerate(table.schema) if _repeats(field.type, table.column(number))]
     options = {"compression": "zstd", "store_schema": True, "version": "2.6", "use_dictionary": texts or False}
     options["use_compliant_nested_type"] = False  # else the fields inside lists would come back with other names
     rows = _rows_in_group(table.schema)
@@ -118,6 +118,18 @@ def _rows_in_group(schema: Any) -> int:
     """A power of two that makes groups of about 4 MiB. It must not depend on the rows: groups of a table that grew would end elsewhere."""
     width = sum(_width(field.type) or _TEXT_WIDTH for field in schema)
     return int(min(1 << 18, max(1 << 13, 1 << ((_GROUP_BYTES // max(width, 1)).bit_length() - 1))))
+
+
+def _repeats(type_: Any, column: Any) -> bool:
+    """Whether a dictionary may pay: of text, by the first rows, which stay when a table grows; never of numbers."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if _width(type_):
+        return False
+    known = (pa.types.is_string, pa.types.is_large_string, pa.types.is_binary, pa.types.is_large_binary)
+    first = column.slice(0, _FIRST_ROWS)
+    return not any(is_it(type_) for is_it in known) or 2 * pc.count_distinct(first).as_py() <= len(first)
 
 
 def _width(type_: Any) -> int:
