@@ -36,6 +36,7 @@ from sematic_airflow_provider.errors import ArtifactCorruptedError, ArtifactNotF
 log = logging.getLogger(__name__)
 
 _ATTEMPTS = 5
+_CANNOT_COPY = frozenset({"NotImplemented", "MethodNotAllowed", "InvalidRequest"})
 _HASHERS = 3  # each holds two blocks of what it reads
 
 
@@ -245,12 +246,8 @@ class S3Store:
         try:
             renewed = condemned.renewed(self, digest, size, lambda: self._uploads.refresh(key, size))
         except ClientError as error:
-            # Deleted meanwhile, or a server that cannot copy: the content is at hand, and is written again.
-            if code_of(error) in NOT_FOUND or code_of(error) in (
-                "NotImplemented",
-                "MethodNotAllowed",
-                "InvalidRequest",
-            ):
+            # Deleted meanwhile, or somebody is at it, or a server that cannot copy: the content is at hand, and is written again.
+            if code_of(error) in NOT_FOUND | CONFLICT | _CANNOT_COPY:
                 return "missing"
             raise
         return "renewed" if renewed else "missing"

@@ -53,8 +53,15 @@ class Tree:
         return cls(kind, members, of)
 
     def labels(self) -> list[Any]:
-        """The keys of the members, in order."""
-        return [from_json(key) if self.kind == "map" else key for key, _ in self.members]
+        """The keys of the members, in order.
+
+        Raises:
+            ArtifactError: one is none, or appears twice: this was not written by us.
+        """
+        try:
+            return self._labels()
+        except (TypeError, ValueError) as error:
+            raise ArtifactError(f"a manifest with a key that is none: {error}") from error
 
     def member(self, key: Any) -> ArtifactRef:
         """The member under a key or index.
@@ -78,13 +85,21 @@ class Tree:
         if self.kind == "dict":
             return {key: load(ref) for key, ref in self.members}
         if self.kind == "map":
-            return {from_json(key): load(ref) for key, ref in self.members}
+            return {key: load(ref) for key, (_, ref) in zip(self._labels(), self.members, strict=True)}
         if self.kind == "object":
             from sematic_airflow_provider.artifacts.codecs import declared
 
             return declared.rebuild(self.of, {key: load(ref) for key, ref in self.members})
         values = [load(ref) for _, ref in self.members]
         return tuple(values) if self.kind == "tuple" else values
+
+    def _labels(self) -> list[Any]:
+        if self.kind != "map":
+            return [key for key, _ in self.members]
+        labels = {from_json(key): None for key, _ in self.members}
+        if len(labels) != len(self.members):
+            raise ValueError("a key appears twice")
+        return list(labels)
 
 
 def load_tree(store: Store, digest: Digest) -> Tree:

@@ -25,7 +25,7 @@ from sematic_airflow_provider.artifacts.digest import digest_bytes
 from sematic_airflow_provider.artifacts.repository import Repository
 from sematic_airflow_provider.artifacts.s3_access import S3Access
 from sematic_airflow_provider.artifacts.s3_store import S3Store
-from sematic_airflow_provider.artifacts.store import blob_path
+from sematic_airflow_provider.artifacts.store import Pace, blob_path
 from sematic_airflow_provider.errors import ArtifactCorruptedError, ArtifactError, ArtifactNotFoundError, StoreError
 from tests.artifacts.faulty_proxy import (
     Answer,
@@ -397,3 +397,17 @@ def test_a_blob_that_is_not_there_is_not_found_however_the_network_is(proxy: Fau
     proxy.plan = once("GetObject", Reset(0), times=2)
     with pytest.raises(ArtifactNotFoundError):
         store.get(digest_bytes(b"absent"))
+
+
+@pytest.mark.parametrize("fault", [Answer(409, "OperationAborted"), Answer(501, "NotImplemented"), *PASSING], ids=str)
+def test_an_old_blob_is_renewed_however_the_copy_onto_itself_fails(
+    proxy: FaultyProxy, bucket: str, store: S3Store, fault: Fault
+) -> None:
+    """A collector must see that it is needed: where the copy cannot be made, it is written again."""
+    hasty = opened(proxy, bucket)
+    hasty.pace = Pace(refresh=-1.0, settle=0.1, lease=1.0)
+    digest = store.put(of_bytes(SMALL)).digest
+    proxy.plan = once("PutObject", fault)
+    assert hasty.put(of_bytes(SMALL)).digest == digest
+    assert proxy.count("PutObject") >= 2
+    assert store.get(digest) == SMALL

@@ -21,6 +21,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from sematic_airflow_provider.artifacts.artifact import Artifact
 from sematic_airflow_provider.artifacts.chunks import LARGEST, ChunkList, load_list
 from sematic_airflow_provider.artifacts.codecs.registry import _BUILT_IN, PICKLE
 from sematic_airflow_provider.artifacts.content import of_bytes
@@ -627,3 +628,15 @@ def test_any_json_is_a_listing_of_files_that_comes_back_the_same_or_is_refused(
         return
     assert Files.from_json(json.loads(canonical_json(found.to_json()))) == found
     assert all(not entry.path.startswith("/") and ".." not in entry.path.split("/") for entry in found.entries)
+
+
+@pytest.mark.parametrize("keys", [[[1]], [{"$type": "nothing"}], [1, 1]], ids=str)
+def test_keys_of_a_manifest_that_are_none_are_an_error_wherever_they_are_asked_for(
+    repository: Repository, keys: list[Any]
+) -> None:
+    member = ArtifactRef.from_json(VALUE)
+    ref = stored(repository, Tree("map", [(key, member) for key in keys]).to_bytes(), "tree/1")
+    artifact = Artifact[Any](ref, repository)
+    for use in (lambda: repository.load(ref), artifact.keys, lambda: list(artifact), lambda: artifact[1]):
+        with pytest.raises(ArtifactError):
+            use()
