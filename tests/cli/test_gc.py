@@ -155,6 +155,33 @@ class TestWhatIsRecorded:
         deployment.store.write_document("results/1.json", json.dumps({"outputs": {"k": result.to_json()}}).encode())
         assert deployment.collect() == {waiting.digest, result.digest}
 
+    def test_an_event_that_moves_from_the_store_into_the_database_meanwhile_is_not_missed(
+        self, deployment: Deployment, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        from sematic_airflow_provider.db import roots
+        from sematic_airflow_provider.db.spool import Drained, drain
+
+        ref = deployment.save(text(1))
+        event = task_event("COMPLETE", "a", writes={"return_value": ref.named("flow.a.return_value")})
+        deployment.store.write_document("spool/1.json", json.dumps(event).encode())
+        drained: list[Drained] = []
+
+        def drained_after(name: str) -> None:
+            real = getattr(roots, name)
+
+            def read_then_drain(*arguments: Any) -> Any:
+                found = list(real(*arguments))
+                if not drained:
+                    drained.append(drain(deployment.store))
+                return iter(found)
+
+            monkeypatch.setattr(roots, name, read_then_drain)
+
+        for name in ("document_roots", "_of_lineage"):
+            drained_after(name)
+        assert {reference.digest for reference in roots.roots(deployment.store)} == {ref.digest}
+        assert drained == [Drained(1, 0)]
+
 
 class TestWhatRuns:
     def test_what_was_written_since_a_running_task_began_stays(self, deployment: Deployment) -> None:
