@@ -186,7 +186,8 @@ def test_a_document_that_another_writer_is_at_is_written_after_all(proxy: Faulty
         Flip(9),
         Instead("elsewhere"),
         Slow(0.2, 4),
-        *PASSING,
+        Answer(503, "SlowDown"),
+        Reset(),
     ],
     ids=str,
 )
@@ -273,7 +274,7 @@ def test_a_server_that_is_overrun_is_asked_six_times_each_time_after_a_longer_wa
     assert proxy.count("HeadObject") == 6
     assert len(delays) == 5
     assert all(0 <= delay <= 2**number for number, delay in enumerate(delays))
-    assert sum(delays) > 0.5
+    assert min(delays) > 0
 
 
 def test_a_server_that_does_not_answer_is_given_up_and_asked_again(proxy: FaultyProxy, bucket: str) -> None:
@@ -369,7 +370,7 @@ def _put_large(endpoint: str, bucket: str) -> None:
 def test_a_value_larger_than_what_may_be_on_its_way_is_sent_in_bounded_memory(server: S3Server, tmp_path: Path) -> None:
     bucket, path = server.bucket(), tmp_path / "large"
     with path.open("wb") as file:
-        for number in range(24):
+        for number in range(18):
             file.write(random.Random(number).randbytes(8 << 20))
     code = f"""
         import resource
@@ -390,7 +391,7 @@ def test_a_value_larger_than_what_may_be_on_its_way_is_sent_in_bounded_memory(se
         check=True,
         cwd=Path(__file__).parents[2],
     )
-    assert int(done.stdout) < 100 << 10  # KiB, of 192 MiB
+    assert int(done.stdout) < 100 << 10  # KiB, of 144 MiB
 
 
 def test_a_blob_that_is_not_there_is_not_found_however_the_network_is(proxy: FaultyProxy, store: S3Store) -> None:
