@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import getpass
 import json
+import os
 import re
 import sys
 from argparse import Namespace
@@ -101,7 +102,7 @@ def put(args: Namespace) -> None:
         repository = Repository(store, inline_limit=settings.inline_limit, previews=settings.previews)
         ref = take_in(repository, args.path, args.form)
         if args.pointer is not None:
-            pointers.set_pointer(store, args.pointer, ref, by=getpass.getuser())
+            pointers.set_pointer(store, args.pointer, ref, by=_user())
         else:
             note("no pointer names it: the next collection after the grace time deletes it, unless something else does")
     record = ref.to_json()
@@ -130,7 +131,7 @@ def point(args: Namespace) -> None:
                 raise ArtifactError(
                     f"nothing tells of what kind artifact {found.digest} is: give its reference in JSON"
                 )
-            pointers.set_pointer(store, args.pointer, found.ref, by=getpass.getuser())
+            pointers.set_pointer(store, args.pointer, found.ref, by=_user())
         shown = [one for one in pointers.pointers(store) if args.pointer in (None, one.name)]
         if args.pointer is not None and not shown:
             raise ArtifactError(f"there is no pointer {args.pointer} in the store {store.url}")
@@ -206,6 +207,14 @@ def du(args: Namespace) -> None:
     with _explained() as progress, create_session(scoped=False) as session:
         rows = usage(session, configured_store(), args.by, progress)
     print_rows(readable(rows) if args.output in ("table", "plain") else rows, args.output)
+
+
+def _user() -> str:
+    """Who gives the command; a container may run as a user without a name."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"user {os.getuid()}"
 
 
 @contextmanager
