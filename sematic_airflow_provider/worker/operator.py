@@ -10,6 +10,7 @@ from airflow.providers.standard.operators.python import PythonOperator
 from airflow.sdk.bases.decorator import DecoratedOperator
 from airflow.sdk.definitions.asset import BaseAsset
 
+from sematic_airflow_provider.artifacts.codecs.type_names import classes_of
 from sematic_airflow_provider.artifacts.ref import ArtifactRef
 from sematic_airflow_provider.errors import SematicError, StepError
 from sematic_airflow_provider.lineage import capture, provenance, source
@@ -18,6 +19,7 @@ from sematic_airflow_provider.lineage.resources import ResourceMeter
 from sematic_airflow_provider.lineage.step import StepRecord
 from sematic_airflow_provider.worker.arguments import artifact_of_asset, bind, collect_assets, handed, has_lazy
 from sematic_airflow_provider.worker.context import step_key
+from sematic_airflow_provider.worker.generators import result_of, teller
 from sematic_airflow_provider.worker.validation import Validator
 from sematic_airflow_provider.worker.xcom import MappableRef, lazy_refs
 
@@ -78,7 +80,8 @@ class SematicOperator(DecoratedOperator, PythonOperator):
         from airflow.providers.common.compat.sdk import AirflowFailException
 
         try:
-            return self._execute_step(context)
+            with classes_of(self.python_callable):
+                return self._execute_step(context)
         except SematicError as error:
             if error.permanent:
                 raise AirflowFailException(str(error)) from error
@@ -133,9 +136,14 @@ class SematicOperator(DecoratedOperator, PythonOperator):
             bound.arguments[name] = handed(value, validator.annotation(name), store)
             validator.argument(name, bound.arguments[name])
         self.op_args, self.op_kwargs = list(bound.args), dict(bound.kwargs)
-        value = super().execute(context)
-        validator.returned(value)
-        return value
+        self._tell_assets = teller(context["outlet_events"])
+        return validator.returned(super().execute(context))
+
+    def execute_callable(self) -> Any:
+        """Like the base method, but what a generator function yields is kept."""
+        if not inspect.isgeneratorfunction(self.python_callable):
+            return super().execute_callable()
+        return result_of(self.python_callable(*self.op_args, **self.op_kwargs), self._tell_assets)
 
     def _save(self, value: Any, store: Repository) -> dict[str, ArtifactRef]:
         from sematic_airflow_provider.pod.run import save_outputs

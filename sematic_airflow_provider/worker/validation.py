@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import inspect
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Iterable, Iterator
 from typing import Any
 
 from sematic_airflow_provider.artifacts.handing import hints_of
 from sematic_airflow_provider.errors import StepError
 
+_STREAMS = (Iterator, Iterable, Generator)
 _NOT_TYPES = (bool, int, float, complex, bytes, list, tuple, dict, set, frozenset)
 
 
@@ -56,14 +57,25 @@ class Validator:
         if name in self._hints and name not in self._variadic:
             self._check(self._hints[name], value, f"argument {name}")
 
-    def returned(self, value: Any) -> None:
-        """Check what the function returned.
+    def returned(self, value: Any) -> Any:
+        """Check what the function returned, and give it back. The members of a stream are checked when they are reached.
 
         Raises:
             StepError: naming step, expected and actual.
         """
-        if "return" in self._hints:
-            self._check(self._hints["return"], value, "return value")
+        annotation = self._hints.get("return")
+        if annotation is None:
+            return value
+        self._check(annotation, value, "return value")
+        members = typing.get_args(annotation)
+        if typing.get_origin(annotation) in _STREAMS and isinstance(value, Iterator) and members:
+            return self._checked(members[0], value)
+        return value
+
+    def _checked(self, annotation: Any, members: Iterator[Any]) -> Iterator[Any]:
+        for number, member in enumerate(members):
+            self._check(annotation, member, f"batch {number}")
+            yield member
 
     def _check(self, annotation: Any, value: Any, what: str) -> None:
         from pydantic import ValidationError

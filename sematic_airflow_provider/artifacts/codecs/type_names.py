@@ -10,9 +10,12 @@ running it, defines this class.
 from __future__ import annotations
 
 import ast
+import inspect
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import lru_cache
 from importlib import import_module
 from importlib.machinery import ModuleSpec
@@ -26,6 +29,22 @@ _NAME = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
 _MAX_NAME = 500
 
 _found: dict[str, type] = {}
+_step: ContextVar[tuple[str, Mapping[str, Any]] | None] = ContextVar("sematic_step_namespace", default=None)
+
+
+@contextmanager
+def classes_of(function: Callable[..., Any]) -> Iterator[None]:
+    """While this is entered, names of the function's module lead to the classes that the function itself knows.
+
+    Airflow may load a Dag file twice in one process (``airflow dags test`` does): then the module that is found by its name is another one.
+    """
+    function = inspect.unwrap(function)
+    module, namespace = getattr(function, "__module__", ""), getattr(function, "__globals__", None)
+    token = _step.set((stable_module(module), namespace) if module and namespace is not None else None)
+    try:
+        yield
+    finally:
+        _step.reset(token)
 
 
 def stable_module(module: str) -> str:
@@ -50,12 +69,20 @@ def name_of(cls: type) -> str:
             f"the class {qualname} is defined in the script that runs ({module}), which other processes do not have: move it to a module"
         )
     name = f"{stable_module(module)}:{qualname}"
-    if not _is_name(name) or _attribute(sys.modules.get(module), qualname) is not cls:
+    if not _is_name(name) or not _leads_to(cls):
         raise NoCodecError(
             f"{module}.{qualname} does not lead to the class of this name: assign the class to its own name at the top level of its module. "
             "For a generic class with its types filled in, make a subclass: class Mine(Generic[int])"
         )
     return name
+
+
+def _leads_to(cls: type) -> bool:
+    """Whether the name is that of this class; or, in a Dag file, which may have been loaded anew meanwhile, of one that takes its place."""
+    found = _attribute(sys.modules.get(cls.__module__), cls.__qualname__)
+    if found is cls or not _DAG_FILE.match(cls.__module__):
+        return found is cls
+    return isinstance(found, type) and (found.__module__, found.__qualname__) == (cls.__module__, cls.__qualname__)
 
 
 def find(name: str) -> type:
@@ -68,6 +95,9 @@ def find(name: str) -> type:
     if not _is_name(name):
         raise ValueError(f"not the name of a class: {name[:80]!r}")
     module, _, qualname = name.partition(":")
+    step = _step.get()
+    if step is not None and step[0] == module and (own := _in([step[1]], module, qualname)):
+        return own[0]
     known = _found.get(name)
     if known is not None and _attribute(sys.modules.get(known.__module__), qualname) is known:
         return known
@@ -96,7 +126,7 @@ def _in_dag_files(module: str, qualname: str) -> list[type]:
     return _in(loaded, module, qualname)
 
 
-def _in(modules: Sequence[ModuleType | None], module: str, qualname: str) -> list[type]:
+def _in(modules: Sequence[ModuleType | Mapping[str, Any] | None], module: str, qualname: str) -> list[type]:
     """The classes that say themselves that this is their name: a class that a module only imports is not meant."""
     found = [_attribute(candidate, qualname) for candidate in modules]
     return list(
@@ -108,11 +138,12 @@ def _in(modules: Sequence[ModuleType | None], module: str, qualname: str) -> lis
     )
 
 
-def _attribute(module: ModuleType | None, qualname: str) -> Any:
+def _attribute(module: ModuleType | Mapping[str, Any] | None, qualname: str) -> Any:
     """What stands under the name; looked up in namespaces alone, so that no code of a module or a metaclass runs."""
     found: Any = module
     for part in qualname.split("."):
-        found = vars(found).get(part) if isinstance(found, (ModuleType, type)) else None
+        names = vars(found) if isinstance(found, (ModuleType, type)) else found
+        found = names.get(part) if isinstance(names, Mapping) else None
     return found
 
 
