@@ -31,7 +31,9 @@ def faults(*arguments: object) -> dict[str, int]:
     return dict(json.loads(done.stdout))
 
 
-@pytest.mark.parametrize(("scenario", "limit"), [("document", 0), ("blobs", 60), ("moved", 20), ("value", 40), ("folder", 30)])
+@pytest.mark.parametrize(
+    ("scenario", "limit"), [("document", 0), ("blobs", 60), ("moved", 20), ("value", 40), ("folder", 30)]
+)
 def test_a_save_that_fails_or_is_killed_at_any_call_to_the_system_is_not_torn_and_can_be_repeated(
     scenario: str, limit: int
 ) -> None:
