@@ -85,10 +85,11 @@ class Swept:
 
 def document_roots(store: Store) -> Iterator[Reference]:
     """What the documents in the store name: undelivered events, results of pods, cached steps, pointers, and whatever else is laid there."""
-    for path in store.documents():
-        if not path.startswith(_DERIVED):
-            data = store.read_document(path)
-            yield from named_in(data or b"")
+    paths = (path for path in store.documents() if not path.startswith(_DERIVED))
+    with ThreadPoolExecutor(_READERS, thread_name_prefix="sematic-gc") as pool:
+        while wave := list(islice(paths, _WAVE)):
+            for data in pool.map(store.read_document, wave):
+                yield from named_in(data or b"")
 
 
 def mark(
