@@ -14,7 +14,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from airflow.utils.providers_configuration_loader import providers_configuration_loaded
 from airflow.utils.session import create_session
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -22,6 +21,7 @@ from sematic_airflow_provider.artifacts.repository import Repository
 from sematic_airflow_provider.artifacts.store import Store
 from sematic_airflow_provider.cli.addresses import find
 from sematic_airflow_provider.cli.printing import Progress, note, print_rows, sized
+from sematic_airflow_provider.cli.server_side import server_side
 from sematic_airflow_provider.configured_store import configured_store
 from sematic_airflow_provider.errors import ArtifactError, ArtifactNotFoundError, SematicError
 from sematic_airflow_provider.settings import load_settings
@@ -30,7 +30,7 @@ _AGE = re.compile(r"(\d{1,6})([smhdw])")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
-@providers_configuration_loaded
+@server_side
 def ls(args: Namespace) -> None:
     """List artifacts."""
     from sematic_airflow_provider.cli.showing import list_rows
@@ -44,7 +44,7 @@ def ls(args: Namespace) -> None:
         note(f"these are the latest {args.limit}; there may be more: --limit")
 
 
-@providers_configuration_loaded
+@server_side
 def show(args: Namespace) -> None:
     """Tell what is known of an artifact."""
     from sematic_airflow_provider.cli.showing import describe, reasons
@@ -62,7 +62,7 @@ def show(args: Namespace) -> None:
         print_rows([{"field": name, "value": _text(value)} for name, value in known.items()], args.output)
 
 
-@providers_configuration_loaded
+@server_side
 def get(args: Namespace) -> None:
     """Write an artifact's bytes to a file, folder or standard output."""
     from sematic_airflow_provider.cli.export import export, export_to_stream
@@ -86,7 +86,7 @@ def get(args: Namespace) -> None:
             raise ArtifactError(_what_became_of(store, found, error)) from error
 
 
-@providers_configuration_loaded
+@server_side
 def put(args: Namespace) -> None:
     """Store a file, a folder or standard input."""
     from sematic_airflow_provider.artifacts import pointers
@@ -112,7 +112,7 @@ def put(args: Namespace) -> None:
     )
 
 
-@providers_configuration_loaded
+@server_side
 def point(args: Namespace) -> None:
     """Let a pointer name an artifact, forget one, or list them."""
     from sematic_airflow_provider.artifacts import pointers
@@ -151,7 +151,7 @@ def point(args: Namespace) -> None:
     print_rows(rows, args.output)
 
 
-@providers_configuration_loaded
+@server_side
 def verify(args: Namespace) -> None:
     """Read and hash artifacts."""
     from sematic_airflow_provider.cli.verifying import Options, verify_all, verify_some
@@ -180,7 +180,7 @@ def verify(args: Namespace) -> None:
         sys.exit(1)
 
 
-@providers_configuration_loaded
+@server_side
 def gc(args: Namespace) -> None:
     """Tell what nothing needs, and delete it where that is asked for."""
     from sematic_airflow_provider.cli.collecting import Options, collect
@@ -199,7 +199,7 @@ def gc(args: Namespace) -> None:
     print_rows(rows, args.output)
 
 
-@providers_configuration_loaded
+@server_side
 def du(args: Namespace) -> None:
     """Tell what artifacts take."""
     from sematic_airflow_provider.cli.usage import readable, usage

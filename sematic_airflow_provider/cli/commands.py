@@ -5,13 +5,12 @@ from __future__ import annotations
 import sys
 from argparse import Namespace
 
-from airflow.utils.providers_configuration_loader import providers_configuration_loaded
-
 from sematic_airflow_provider.cli.printing import note, print_rows
+from sematic_airflow_provider.cli.server_side import server_side
 from sematic_airflow_provider.errors import SematicError
 
 
-@providers_configuration_loaded
+@server_side
 def doctor(args: Namespace) -> None:
     """Check the whole set-up."""
     from sematic_airflow_provider.cli.doctor import examine
@@ -22,7 +21,7 @@ def doctor(args: Namespace) -> None:
         sys.exit(1)
 
 
-@providers_configuration_loaded
+@server_side
 def reproduce(args: Namespace) -> None:
     """Run the steps of a past run again and compare."""
     from sematic_airflow_provider.cli.reproduce import reproduce_run
@@ -36,7 +35,7 @@ def reproduce(args: Namespace) -> None:
         sys.exit(1)
 
 
-@providers_configuration_loaded
+@server_side
 def drain(args: Namespace) -> None:
     """Deliver the events that wait in the store."""
     from sematic_airflow_provider.configured_store import configured_store
