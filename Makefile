@@ -17,7 +17,7 @@ endif
 NPM := $(NODE_PATH_PREFIX) npm --prefix plugins_ui --no-update-notifier --no-fund --no-audit
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-check test test-python test-ui lint format integration bench ui wheel clean
+.PHONY: help demo demo-check test test-python test-ui torch lint format integration soak bench ui wheel clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -31,10 +31,13 @@ demo-check: $(VENV)/ready $(STATIC) ## the same, checked without a browser, then
 test: test-python test-ui ## the quick suite: Python and UI, a few minutes
 
 test-python: $(VENV)/ready $(STATIC)
-	$(BIN)/python -m pytest tests
+	$(BIN)/python -m pytest tests -n auto --dist loadfile
 
 test-ui: plugins_ui/node_modules/ready
 	$(NPM) test
+
+torch: $(VENV)/ready ## PyTorch into .venv, for the tests of its codec, which are skipped without (TORCH=torch==…: this build of it)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check '$(or $(TORCH),torch)' safetensors
 
 lint: $(VENV)/ready plugins_ui/node_modules/ready ## ruff, import-linter, mypy, ESLint, tsc
 	$(BIN)/ruff check .
@@ -47,10 +50,14 @@ format: $(VENV)/ready ## put the Python code into shape
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-integration: $(VENV)/ready $(STATIC) ## real Airflow processes, PostgreSQL, Kubernetes and a browser (Debian: apt install postgresql chromium)
+integration: $(VENV)/ready $(STATIC) ## real Airflow processes, PostgreSQL, S3, Kubernetes, a browser (Debian: apt install postgresql chromium radosgw ceph-mon ceph-osd)
 	$(BIN)/python -m pytest integration
 
-bench: $(VENV)/ready ## a benchmark by its name: make bench NAME=artifacts
+soak: $(VENV)/ready ## faults, kills and collections without end, on each kind of store (MINUTES=10)
+	$(BIN)/python -m tests.soak --minutes $(or $(MINUTES),10)
+	$(BIN)/python -m tests.soak.faults --minutes $(or $(MINUTES),10)
+
+bench: $(VENV)/ready ## a benchmark by its name: make bench NAME=artifacts (or s3, growth)
 	$(BIN)/python -m benchmarks $(NAME)
 
 ui: $(STATIC) ## build the Lineage UI into the package
