@@ -156,10 +156,17 @@ def test_a_second_run_stores_no_new_bytes_for_unchanged_artifacts(home: Home) ->
     assert home.blobs() == before
 
 
+def _rows(output: str) -> list[dict[str, str]]:
+    """What a command printed as JSON, without the log lines of Airflow around it."""
+    rows: list[dict[str, str]]
+    rows, _ = json.JSONDecoder().raw_decode(output[output.index("[\n  {") :])
+    return rows
+
+
 def test_a_run_can_be_reproduced(home: Home) -> None:
     ((run,),) = home.rows("select run_id from dag_run where dag_id = 'many_at_once'")
     output = run_airflow("sematic", "reproduce", run, "-o", "json", **home.environment).stdout
-    rows = json.loads(output[output.index("[{") :])
+    rows = _rows(output)
     assert {(row["step"], row["verdict"]) for row in rows} == {
         ("carriers", "identical"), ("mean_delay[0]", "identical"), ("mean_delay[1]", "identical"), ("mean_delay[2]", "identical"), ("worst", "identical"),
     }  # fmt: skip
@@ -180,8 +187,7 @@ def test_a_run_without_lineage_is_named(home: Home) -> None:
 
 def _doctor(home: Home, **environment: str) -> tuple[int, dict[str, dict[str, str]]]:
     done = run_airflow("sematic", "doctor", "-o", "json", check=False, **home.environment, **environment)
-    start = done.stdout.index("[{")
-    return done.returncode, {row["check"]: row for row in json.loads(done.stdout[start:])}
+    return done.returncode, {row["check"]: row for row in _rows(done.stdout)}
 
 
 def test_the_doctor_finds_nothing_where_all_is_well(home: Home) -> None:

@@ -73,14 +73,25 @@ class PolarsCodec:
         Raises:
             LookupError: it has no such column.
         """
-        pl = _polars()
-        try:
-            import pyarrow as pa
-            import pyarrow.parquet as pq
-        except ImportError:
+        frame = _read_by_pyarrow(file, columns)
+        if frame is None:
+            file.seek(0)
             frame = self.decode(memoryview(file.read()))
-            _check_columns(columns, frame.columns)
-            return frame.select(columns)
+            if columns is not None:
+                _check_columns(columns, frame.columns)
+                frame = frame.select(columns)
+        return frame
+
+
+def _read_by_pyarrow(file: Any, columns: list[str] | None) -> Any:
+    """What ``decode_columns`` gives; None without pyarrow, and where the file has a type that only polars has."""
+    pl = _polars()
+    try:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+    except ImportError:
+        return None
+    try:
         with pq.ParquetFile(pa.PythonFile(file, mode="r"), pre_buffer=True) as parquet:
             metadata = {
                 key.decode(): text.decode()
@@ -88,12 +99,9 @@ class PolarsCodec:
                 if key != b"ARROW:schema"
             }
             _check_columns(columns, parquet.schema_arrow.names)
-            try:
-                return _as_noted(pl.from_arrow(parquet.read(columns)), metadata)
-            except (pa.ArrowException, pl.exceptions.PolarsError):  # a type that only polars has
-                file.seek(0)
-        frame = self.decode(memoryview(file.read()))
-        return frame if columns is None else frame.select(columns)
+            return _as_noted(pl.from_arrow(parquet.read(columns)), metadata)
+    except (pa.ArrowException, pl.exceptions.PolarsError):
+        return None
 
 
 def _polars() -> Any:
