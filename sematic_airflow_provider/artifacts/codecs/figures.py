@@ -18,7 +18,7 @@ from sematic_airflow_provider.artifacts.picture import PNG, Picture
 from sematic_airflow_provider.errors import MissingExtraError, NoCodecError
 
 _SVG_BYTES = 2 << 20
-_SAME_EVERYWHERE = {"svg.hashsalt": "sematic", "svg.fonttype": "path", "svg.image_inline": True, "svg.id": None}
+_SAME_EVERYWHERE = {"svg.hashsalt": "sematic", "svg.fonttype": "path", "svg.image_inline": True}
 
 
 class PictureCodec:

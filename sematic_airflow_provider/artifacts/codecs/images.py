@@ -47,7 +47,9 @@ class PngCodec:
                 f"an image of {value.width} × {value.height} pixels cannot be stored as PNG (at most {MOST_PIXELS} pixels): return numpy.asarray(image)"
             )
         written = io.BytesIO()
-        _plain(value).save(written, "PNG", compress_level=6, **_kept(value))
+        value.copy().save(  # a plain image: one that was opened brings options of its own
+            written, "PNG", compress_level=6, **_kept(value)
+        )
         back = self.decode(written.getbuffer())
         if not _same(back, value):
             raise NoCodecError(
@@ -70,7 +72,7 @@ class PngCodec:
             image.load()
         except (SyntaxError, OSError, EOFError, struct.error) as error:  # what Pillow makes of damaged files
             raise ValueError(f"no PNG that can be read: {error}") from error
-        plain = _plain(image)
+        plain = image.copy()
         plain.info = _kept(image)
         return plain
 
@@ -87,14 +89,6 @@ def size_of_png(data: bytes | memoryview) -> tuple[int, int]:
     if not 0 < width * height <= MOST_PIXELS:
         raise ValueError(f"a PNG of {width} × {height} pixels: at most {MOST_PIXELS} are loaded")
     return width, height
-
-
-def _plain(image: Any) -> Any:
-    """The image without the file that it came from."""
-    from PIL import Image
-
-    copy = image.copy()
-    return copy if type(copy) is Image.Image else Image.Image._new(image, copy.im)
 
 
 def _kept(image: Any) -> dict[str, Any]:
