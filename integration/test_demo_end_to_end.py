@@ -183,6 +183,29 @@ def test_the_tab_of_the_run_shows_every_step_and_artifact_and_the_way_back(
 
 
 @pytest.mark.parametrize("mode", ["light", "dark"])
+def test_the_panel_shows_what_an_artifact_looks_like(
+    airflow: LocalAirflow, flight_run: FinishedRun, pages: dict[str, Page], mode: str
+) -> None:
+    page = pages[mode]
+    _open(page, airflow, f"{_run_path(flight_run.run_id)}/plugin/lineage-run", f"dag-run-{mode}")
+    page.locator("[data-testid=node-artifact]", has_text="featurise").first.click()
+    panel = page.get_by_role("complementary", name="Details of featurise")
+    table = panel.get_by_test_id("preview-table")
+    expect(table.get_by_text("tailnum")).to_be_visible()
+    expect(table.get_by_text("int64").first).to_be_visible()
+    expect(panel.get_by_text("std. deviation").first).to_be_attached()
+    panel.get_by_role("button", name="Widen").click()
+    page.wait_for_timeout(700)
+    page.screenshot(path=SCREENSHOTS / f"preview-table-{mode}.png")
+    panel.get_by_role("button", name="Narrow").click()
+    page.locator("[data-testid=node-artifact]", has_text="Pipeline").first.click()
+    panel = page.get_by_role("complementary")
+    expect(panel.get_by_text("Hyperparameters", exact=False)).to_be_attached()
+    expect(panel.get_by_text("digest depends on the version of scikit-learn", exact=False)).to_be_visible()
+    page.screenshot(path=SCREENSHOTS / f"preview-model-{mode}.png")
+
+
+@pytest.mark.parametrize("mode", ["light", "dark"])
 @pytest.mark.parametrize(
     ("name", "path"),
     [

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from sematic_airflow_provider.artifacts.artifact import Artifact
     from sematic_airflow_provider.artifacts.batches import Batches
+    from sematic_airflow_provider.artifacts.picture import Picture
     from sematic_airflow_provider.errors import GateFailedError, SematicError
     from sematic_airflow_provider.lineage.capture import log_metric
     from sematic_airflow_provider.safety.gate import Bounds, check_bounds
@@ -23,6 +24,7 @@ __all__ = [
     "Batches",
     "Bounds",
     "GateFailedError",
+    "Picture",
     "SematicError",
     "check_bounds",
     "log_metric",
@@ -34,6 +36,7 @@ _HOMES = {
     "Batches": "artifacts.batches",
     "Bounds": "safety.gate",
     "GateFailedError": "errors",
+    "Picture": "artifacts.picture",
     "SematicError": "errors",
     "check_bounds": "safety.gate",
     "log_metric": "lineage.capture",

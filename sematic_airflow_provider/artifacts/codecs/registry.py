@@ -33,7 +33,6 @@ class Codec(Protocol):
     # ``chunked: bool = False``: whether large values are stored in chunks (see ``chunks``): for bytes that grow at the end, or change in places.
     # ``buffers(value) -> Sequence[bytes | memoryview] | None``: what ``encode`` would write, where it lies in memory already; None: it does not.
     # ``decode_columns(file, columns) -> Any``: those columns of a table, from a seekable file; all of them for None.
-    # ``preview(value) -> Any``: what the Lineage tab shows of a value of a type that we do not know: small, and of a JSON form.
     # ``advice(value) -> str | None``: what to do with a value that it does not handle, but knows: the error of the step that returned it says so.
     # ``preview(value) -> Any``: what the Lineage tab shows of a value that nothing else knows how to show: anything with a JSON form.
 

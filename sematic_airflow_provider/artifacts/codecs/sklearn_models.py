@@ -44,7 +44,7 @@ class SkopsCodec:
             raise
         except (TypeError, ValueError, AttributeError, RecursionError) as error:  # skops' own errors are among these
             raise NoCodecError(f"skops cannot store this model: {error}") from error
-        names = _refused(sio, data)
+        names = refused(data, sio.get_untrusted_types(data=data))
         if names:
             raise NoCodecError(
                 f"the model holds types or functions that are not of scikit-learn, NumPy or SciPy, or not safe to load: {', '.join(names)}. "
@@ -61,10 +61,11 @@ class SkopsCodec:
         sio = _skops()
         content = bytes(data)
         check_sizes(content)
-        names = _refused(sio, content)
+        untrusted = sio.get_untrusted_types(data=content)
+        names = refused(content, untrusted)
         if names:
             raise ValueError(f"the model holds types or functions that are not trusted: {', '.join(names)}")
-        return sio.loads(content, trusted=sio.get_untrusted_types(data=content))
+        return sio.loads(content, trusted=untrusted)
 
 
 def _skops() -> Any:
@@ -76,7 +77,3 @@ def _skops() -> Any:
     except ImportError as error:
         raise MissingExtraError("storing scikit-learn models", "sklearn") from error
     return sio
-
-
-def _refused(sio: Any, data: bytes) -> list[str]:
-    return refused(data, sio.get_untrusted_types(data=data))
