@@ -70,6 +70,15 @@ def get_provider_info() -> dict[str, Any]:
                         "example": None,
                         "default": "True",
                     },
+                    "compress": {
+                        "description": "Compress files, folders, long texts and other large values with zstd, piece by piece, where that "
+                        "makes them smaller. Needs the extra `zstd` wherever they are read. Their digests then depend on the version of "
+                        "zstd, and differ from those of the same values stored without. Tables are always compressed, arrays never.",
+                        "version_added": "0.1.0",
+                        "type": "boolean",
+                        "example": None,
+                        "default": "False",
+                    },
                     "compute": {
                         "description": "Where sematic tasks run that do not say so themselves: `local`, in the worker's process, or "
                         "`kubernetes`, each in a pod.",

@@ -20,6 +20,7 @@ class Settings:
     inline_limit: int
     allow_pickle: bool
     previews: bool
+    compress: bool
     compute: Compute
     pod_image: str
     pod_template_file: str
@@ -62,6 +63,7 @@ def load_settings() -> Settings:
         inline_limit=number("inline_limit"),
         allow_pickle=switch("allow_pickle"),
         previews=switch("previews"),
+        compress=switch("compress"),
         compute=cast("Compute", compute),
         pod_image=text("pod_image"),
         pod_template_file=text("pod_template_file"),

@@ -7,16 +7,16 @@ large files of a folder. The parameters are part of the format: other ones would
 
 from __future__ import annotations
 
-import hashlib
 import io
 import json
 import time
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import accumulate
 
+from sematic_airflow_provider.artifacts.compression import compressed, expanded
 from sematic_airflow_provider.artifacts.content import Content, Part, blocks, borders_of, of_bytes
 from sematic_airflow_provider.artifacts.digest import Digest, canonical_json, digest_bytes, parse_digest, short
 from sematic_airflow_provider.artifacts.store import Store, Stored, memory
@@ -28,6 +28,8 @@ ONE_BLOB = LARGEST
 """A content of up to this size stays one blob."""
 
 _BATCH = 256 << 20
+_HELD = 32 << 20
+"""Of compressed chunks, which unlike others are not where the value is, so much is in memory at once while they are stored."""
 _READERS = 4
 _AHEAD = 4
 
@@ -36,9 +38,10 @@ Chunk = tuple[Digest, int]
 
 @dataclass(frozen=True, slots=True)
 class ChunkList:
-    """Digests and sizes of the chunks, in order."""
+    """Digests and sizes of the chunks, in order. ``packed`` tells, by number, of those that are compressed, how many bytes are stored."""
 
     chunks: Sequence[Chunk]
+    packed: Mapping[int, int] = field(default_factory=dict)
 
     @property
     def size(self) -> int:
@@ -47,7 +50,12 @@ class ChunkList:
 
     def to_json(self) -> dict[str, object]:
         """As it is stored."""
-        return {"layout": LAYOUT, "size": self.size, "chunks": [list(chunk) for chunk in self.chunks]}
+        record: dict[str, object] = {
+            "layout": LAYOUT,
+            "size": self.size,
+            "chunks": [list(chunk) for chunk in self.chunks],
+        }
+        return record | {"zstd": [list(entry) for entry in sorted(self.packed.items())]} if self.packed else record
 
     @classmethod
     def from_json(cls, record: object) -> ChunkList:
@@ -59,28 +67,33 @@ class ChunkList:
         if not isinstance(record, dict) or record.get("layout") != LAYOUT or not isinstance(record.get("chunks"), list):
             raise ValueError("not a list of chunks")
         chunks = [_chunk(entry) for entry in record["chunks"]]
-        found = cls(chunks)
+        found = cls(chunks, _packed(record.get("zstd", []), chunks))
         if found.size != record.get("size"):
             raise ValueError(f"the chunks have {found.size} bytes, the list says {str(record.get('size'))[:40]}")
         return found
 
 
-def cut(content: Content, also: Callable[[memoryview], None] | None = None) -> ChunkList:
+def cut(content: Content, also: Callable[[memoryview], None] | None = None, *, compress: bool = False) -> ChunkList:
     """Find the chunks of a content; reads it once, writes nothing. ``also`` sees every byte in order, in blocks.
 
-    What lies between two borders that the content tells of is cut for itself.
+    What lies between two borders that the content tells of is cut for itself. With ``compress``, chunks that become smaller by it are listed as they are
+    when they are compressed.
     """
     from pyfastcdc import FastCDC
 
-    chunks: list[tuple[Future[str], int]] = []
+    chunks: list[tuple[Future[tuple[Digest, int]], int]] = []
     with ThreadPoolExecutor(max_workers=2) as beside:
         for part in _parts(content):
             for found in FastCDC(AVERAGE, min_size=SMALLEST, max_size=LARGEST).cut_stream(_Stream(part, also)):
                 data = bytes(found.data)  # the chunker reuses its buffer
                 if len(chunks) >= 8:
                     chunks[-8][0].result()  # so that no more than eight are held
-                chunks.append((beside.submit(_hash, data), found.length))
-        return ChunkList([(Digest(digest.result()), size) for digest, size in chunks])
+                chunks.append((beside.submit(_address, data, compress), found.length))
+        found_all = [(*address.result(), size) for address, size in chunks]
+        return ChunkList(
+            [(digest, size) for digest, _, size in found_all],
+            {number: stored for number, (_, stored, _) in enumerate(found_all) if stored},
+        )
 
 
 def _parts(content: Content) -> Iterator[Content]:
@@ -91,7 +104,7 @@ def _parts(content: Content) -> Iterator[Content]:
             start = end
 
 
-def put_chunked(store: Store, content: Content) -> Stored:
+def put_chunked(store: Store, content: Content, *, compress: bool = False) -> Stored:
     """Store a content in chunks; the digest is that of their list, the size that of the content.
 
     Where the list was stored lately so were the chunks, and nothing else is asked of the store.
@@ -99,7 +112,7 @@ def put_chunked(store: Store, content: Content) -> Stored:
     Raises:
         StoreError: the store fails, or the content changed meanwhile.
     """
-    found = cut(content)
+    found = cut(content, compress=compress)
     return put_listed(store, content, found, canonical_json(found.to_json()))
 
 
@@ -129,16 +142,20 @@ def put_chunks(store: Store, content: Content, found: ChunkList) -> None:
     """
     batch: list[Content] = []
     expected: list[Digest] = []
-    start = 0
-    for digest, size in found.chunks:
-        batch.append(Part(content, start, size, digest))
+    start = held = 0
+    for number, (digest, size) in enumerate(found.chunks):
+        part: Content = Part(content, start, size, digest)
+        if number in found.packed:
+            part = of_bytes(compressed(part.view(0, size)) or b"")
+            held += part.size
+        batch.append(part)
         expected.append(digest)
         start += size
-        if sum(part.size for part in batch) >= _BATCH or start == content.size:
+        if sum(one.size for one in batch) >= _BATCH or held >= _HELD or start == content.size:
             stored = store.put_all(batch)
             if [one.digest for one in stored] != expected:
                 raise ArtifactError("a value or file changed while it was being stored")
-            batch, expected = [], []
+            batch, expected, held = [], [], 0
 
 
 def load_list(store: Store, digest: Digest) -> ChunkList:
@@ -161,8 +178,8 @@ def read_chunks(store: Store, found: ChunkList) -> memoryview:
     starts = [0, *accumulate(size for _, size in found.chunks)]
     with ThreadPoolExecutor(max_workers=_READERS) as readers:
         jobs = [
-            readers.submit(store.read_into, digest, target[start : start + size])
-            for (digest, size), start in zip(found.chunks, starts, strict=False)
+            readers.submit(_read_chunk, store, found, number, target[start : start + size])
+            for number, ((_, size), start) in enumerate(zip(found.chunks, starts, strict=False))
         ]
         try:
             for job in jobs:
@@ -180,7 +197,7 @@ class ChunkReader(io.RawIOBase):
     """
 
     def __init__(self, store: Store, found: ChunkList, keep: int = 16) -> None:
-        self._store, self._chunks = store, found.chunks
+        self._store, self._list, self._chunks = store, found, found.chunks
         self._starts = [0, *accumulate(size for _, size in found.chunks)]
         self._position, self._keep, self._last = 0, keep, -1
         self._kept: dict[int, Future[memoryview]] = {}
@@ -242,9 +259,8 @@ class ChunkReader(io.RawIOBase):
         return self._kept[number].result()
 
     def _read(self, number: int) -> memoryview:
-        digest, size = self._chunks[number]
-        data = memoryview(bytearray(size))
-        self._store.read_into(digest, data)
+        data = memoryview(bytearray(self._chunks[number][1]))
+        _read_chunk(self._store, self._list, number, data)
         return data
 
 
@@ -267,8 +283,37 @@ class _Stream:
         return count
 
 
-def _hash(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
+def _read_chunk(store: Store, found: ChunkList, number: int, target: memoryview) -> None:
+    digest, size = found.chunks[number]
+    stored = found.packed.get(number)
+    if stored is None:
+        store.read_into(digest, target)
+        return
+    data = memoryview(bytearray(stored))
+    store.read_into(digest, data)
+    target[:] = expanded(data, size)
+
+
+def _address(data: bytes, compress: bool) -> tuple[Digest, int]:
+    """The digest of what is stored of a chunk, and the size of that if it is compressed, else 0."""
+    packed = compressed(data) if compress else None
+    return digest_bytes(data if packed is None else packed), 0 if packed is None else len(packed)
+
+
+def _packed(record: object, chunks: Sequence[Chunk]) -> dict[int, int]:
+    if not isinstance(record, list):
+        raise ValueError("what is said of compressed chunks is not a list")  # noqa: TRY004 - a damaged list is no caller's mistake
+    found: dict[int, int] = {}
+    for entry in record:
+        if not isinstance(entry, list) or len(entry) != 2 or any(type(part) is not int for part in entry):
+            raise ValueError("of a compressed chunk, number and size are told")
+        number, stored = entry
+        if number in found or not 0 <= number < len(chunks) or not 0 < stored < chunks[number][1]:
+            raise ValueError(
+                f"there is no chunk {str(number)[:20]} that has {str(stored)[:20]} bytes when it is compressed"
+            )
+        found[number] = stored
+    return found
 
 
 def _chunk(entry: object) -> Chunk:

@@ -84,7 +84,7 @@ class Files:
         return found
 
 
-def save_path(store: Store, path: Path) -> tuple[Stored, str]:
+def save_path(store: Store, path: Path, *, compress: bool = False) -> tuple[Stored, str]:
     """Store a file or folder; what was stored, and which of both it is.
 
     Raises:
@@ -95,7 +95,7 @@ def save_path(store: Store, path: Path) -> tuple[Stored, str]:
         scanned, kind = _scan(path)
         content = _FileContents([(file, entry.size) for file, entry in scanned if entry.kind in ("file", "executable")])
         hashes = _FileHashes(content.sizes)
-        chunks = cut(content, hashes.update)
+        chunks = cut(content, hashes.update, compress=compress)
         digests = iter(hashes.finish())
         entries = [
             Entry(e.path, e.kind, e.size, next(digests)) if e.kind in ("file", "executable") else e for _, e in scanned

@@ -76,12 +76,14 @@ class Repository:
         allow_pickle: bool = False,
         scratch: str | None = None,
         previews: bool = True,
+        compress: bool = False,
     ) -> None:
         self.store = store
         self.scratch = Scratch(scratch)
         self._inline_limit = inline_limit
         self._allow_pickle = allow_pickle
         self._previews = previews
+        self._compress = compress
 
     def save(self, value: Any, name: str = "") -> ArtifactRef:
         """Store a value, unless the same bytes are stored already. A ref that is given is returned, renamed when a name is given.
@@ -213,7 +215,7 @@ class Repository:
         if isinstance(value, ArtifactRef):
             return value.named(name) if name else value
         if isinstance(value, Path):
-            stored, kind = save_path(self.store, value)
+            stored, kind = save_path(self.store, value, compress=self._compress)
             return ArtifactRef(stored.digest, FILES, f"pathlib.Path ({kind})", stored.size, name)
         codec = codec_for(value)
         if codec is None:
@@ -226,7 +228,11 @@ class Repository:
             return self._save_json(value, name, limit, showing, also_stored=also_stored)
         with _encoded(codec, value) as content:
             in_chunks = getattr(codec, "chunked", False) and content.size > ONE_BLOB
-            stored = put_chunked(self.store, content) if in_chunks else self.store.put(content)
+            if in_chunks:
+                compress = self._compress and not getattr(codec, "compressed", False)
+                stored = put_chunked(self.store, content, compress=compress)
+            else:
+                stored = self.store.put(content)
         codec_name = IN_CHUNKS + codec.name if in_chunks else codec.name
         ref = ArtifactRef(stored.digest, codec_name, type_name(value), stored.size, name)
         return self._shown(value, ref, stored, showing)
@@ -339,16 +345,13 @@ def _check_size(ref: ArtifactRef, size: int) -> None:
         )
 
 
-def open_repository(
-    url: str, *, inline_limit: int = 1024, allow_pickle: bool = False, create: bool = False, previews: bool = True
-) -> Repository:
-    """The repository of the store at this URL, which is opened as the environment says.
+def open_repository(url: str, *, create: bool = False, **options: Any) -> Repository:
+    """The repository of the store at this URL, which is opened as the environment says. Options are those of ``Repository``.
 
     Raises:
         StoreError: the store is not there.
     """
-    store = open_store(url, create=create)
-    return Repository(store, inline_limit=inline_limit, allow_pickle=allow_pickle, previews=previews)
+    return Repository(open_store(url, create=create), **options)
 
 
 def facts_of(value: Any) -> dict[str, Any]:

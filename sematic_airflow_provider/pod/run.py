@@ -29,7 +29,11 @@ def run(task: PodTask) -> PodResult:
         StoreError: the store cannot be opened, or the result not be written.
     """
     repository = open_repository(
-        task.store, inline_limit=task.inline_limit, allow_pickle=task.allow_pickle, previews=task.previews
+        task.store,
+        inline_limit=task.inline_limit,
+        allow_pickle=task.allow_pickle,
+        previews=task.previews,
+        compress=task.compress,
     )
     meter = ResourceMeter()
     record = capture.for_step(capture.StepKey("", task.result, task.function))

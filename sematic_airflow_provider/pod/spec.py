@@ -33,6 +33,7 @@ class PodTask:
     inline_limit: int = 1024
     allow_pickle: bool = False
     previews: bool = True
+    compress: bool = False
 
     def to_json(self) -> str:
         """The message as text."""
@@ -50,6 +51,7 @@ class PodTask:
                 "inline_limit": self.inline_limit,
                 "allow_pickle": self.allow_pickle,
                 "previews": self.previews,
+                "compress": self.compress,
             }
         )
 
@@ -79,6 +81,7 @@ class PodTask:
                 inline_limit=int(record["inline_limit"]),
                 allow_pickle=record["allow_pickle"] is True,
                 previews=record.get("previews", True) is True,  # a worker of an earlier version does not say
+                compress=record.get("compress", False) is True,
             )
         except (KeyError, TypeError, AttributeError, ValueError) as error:
             raise StepError(f"not a pod task ({type(error).__name__}: {error}): {text[:200]!r}") from error

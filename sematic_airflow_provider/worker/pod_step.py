@@ -82,6 +82,7 @@ def _pod_task(operator: SematicOperator, record: StepRecord, settings: Settings)
         inline_limit=settings.inline_limit,
         allow_pickle=settings.allow_pickle,
         previews=settings.previews,
+        compress=settings.compress,
     )
 
 

@@ -26,4 +26,5 @@ def _open(settings: Settings) -> Repository:
         inline_limit=settings.inline_limit,
         allow_pickle=settings.allow_pickle,
         previews=settings.previews,
+        compress=settings.compress,
     )

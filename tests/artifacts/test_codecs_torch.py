@@ -255,3 +255,19 @@ def test_damaged_files_give_tensors_or_errors(place: int, byte: int, cut: int) -
             assert isinstance(codec.decode(memoryview(damaged)), (dict, torch.Tensor))
         except (ValueError, LookupError, TypeError, RuntimeError, AttributeError, ArtifactError):
             continue
+
+
+def test_a_checkpoint_that_changed_in_one_layer_stores_little_more(repository: Repository) -> None:
+    state = {f"layer {number}": torch.rand(1 << 20) for number in range(6)}
+    first = repository.save(state)
+    before = _stored_bytes(repository)
+    state["layer 2"] = torch.rand(1 << 20)
+    second = repository.save(state)
+    assert (first.codec, second.codec) == ("chunks/1:safetensors/1",) * 2
+    assert 4 << 20 <= _stored_bytes(repository) - before < 16 << 20
+    assert torch.equal(repository.load(second)["layer 2"], state["layer 2"])
+
+
+def _stored_bytes(repository: Repository) -> int:
+    root = Path(repository.store.url.removeprefix("file://"))
+    return sum(file.stat().st_size for file in root.rglob("*") if file.is_file())

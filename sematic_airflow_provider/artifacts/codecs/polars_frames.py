@@ -30,6 +30,7 @@ class PolarsCodec:
     deterministic = True
     depends_on = ("polars",)
     chunked = True
+    compressed = True
 
     def handles(self, value: object) -> bool:
         """Frames and series; lazy ones only to say what to do with them."""

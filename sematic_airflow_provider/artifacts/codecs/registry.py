@@ -31,6 +31,7 @@ class Codec(Protocol):
     #
     # ``depends_on: tuple[str, ...] = ()``: distributions that the bytes depend on; equal values get equal bytes for equal versions of these.
     # ``chunked: bool = False``: whether large values are stored in chunks (see ``chunks``): for bytes that grow at the end, or change in places.
+    # ``compressed: bool = False``: whether the bytes are compressed by the format already, so that ``[sematic] compress`` leaves them alone.
     # ``buffers(value) -> Sequence[bytes | memoryview] | None``: what ``encode`` would write, where it lies in memory already; None: it does not.
     # ``decode_columns(file, columns) -> Any``: those columns of a table, from a seekable file; all of them for None.
     # ``advice(value) -> str | None``: what to do with a value that it does not handle, but knows: the error of the step that returned it says so.

@@ -26,6 +26,7 @@ class ParquetCodec:
     deterministic = True
     depends_on = ("pyarrow", "pandas")  # their versions stand in the file
     chunked = True
+    compressed = True
 
     def handles(self, value: object) -> bool:
         """Frames, series and tables; libraries that are not loaded cannot have made the value."""
