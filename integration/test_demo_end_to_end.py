@@ -164,8 +164,8 @@ def test_the_tab_of_the_run_shows_every_step_and_artifact_and_the_way_back(
         expect(page.locator("[data-testid=node-artifact]", has_text=artifact).first).to_be_visible()
     page.locator("[data-testid=node-artifact]", has_text="predict").first.click()
     panel = page.get_by_role("complementary", name="Details of predict")
-    expect(panel.get_by_text("pandas.DataFrame")).to_be_visible()
-    expect(panel.get_by_text("chance_late")).to_be_visible()
+    expect(panel.get_by_text("pandas.DataFrame", exact=True).first).to_be_visible()
+    expect(panel.get_by_test_id("preview-table").get_by_text("chance_late")).to_be_visible()
     page.wait_for_timeout(700)
     page.screenshot(path=SCREENSHOTS / f"predictions-{mode}.png")
     for step in ("approve", "evaluate", "train", "split", "featurise", "ingest_flights"):

@@ -34,6 +34,7 @@ from sematic_airflow_provider.artifacts.codecs.registry import (
     codec_for,
     codec_named,
 )
+from sematic_airflow_provider.artifacts.codecs.type_names import stable_module
 from sematic_airflow_provider.artifacts.content import Content, Spool, of_bytes
 from sematic_airflow_provider.artifacts.digest import Digest, canonical_json, digest_bytes, short
 from sematic_airflow_provider.artifacts.files import load_listing, save_path, unpack
@@ -388,5 +389,5 @@ def _inline_bytes(ref: ArtifactRef) -> bytes | None:
 
 
 def type_name(value: Any) -> str:
-    """The type of a value as refs show it."""
-    return f"{type(value).__module__}.{type(value).__qualname__}"
+    """The type of a value as refs show it; of a class in a Dag file without what Airflow puts before the file's name."""
+    return f"{stable_module(type(value).__module__)}.{type(value).__qualname__}"

@@ -41,6 +41,7 @@ def test_a_step_of_a_file_that_was_loaded_twice_gets_its_own_classes(
     with type_names.classes_of(first.step):
         ref = repository.save(first.Order(1))
         assert type(repository.load(ref)) is first.Order
+        assert ref.type == "shop_dag.Order"
     assert type(repository.load(ref)) is second.Order
     assert repository.save(second.Order(1)).digest == ref.digest
 
