@@ -31,7 +31,7 @@ demo-check: $(VENV)/ready $(STATIC) ## the same, checked without a browser, then
 test: test-python test-ui ## the quick suite: Python and UI, a few minutes
 
 test-python: $(VENV)/ready $(STATIC)
-	$(BIN)/python -m pytest tests -n auto --dist loadfile
+	$(BIN)/python -m pytest tests -n auto --dist loadfile --no-loadscope-reorder
 
 test-ui: plugins_ui/node_modules/ready
 	$(NPM) test

@@ -24,6 +24,11 @@ os.environ.update(
 )
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The file that takes longest goes first: in the end it would run alone, while the other workers have nothing to do."""
+    items.sort(key=lambda item: item.path.name != "test_dags_examples.py")
+
+
 @pytest.fixture(scope="session")
 def migrated_home() -> str:
     """AIRFLOW_HOME with migrated tables."""
