@@ -33,6 +33,8 @@ from sematic_airflow_provider.artifacts.codecs.registry import (
     advice_for,
     codec_for,
     codec_named,
+    is_chunked,
+    is_compressed,
 )
 from sematic_airflow_provider.artifacts.codecs.type_names import stable_module
 from sematic_airflow_provider.artifacts.content import Content, Spool, of_bytes
@@ -228,9 +230,9 @@ class Repository:
             limit = self._inline_limit if inline_limit is None else inline_limit
             return self._save_json(value, name, limit, showing, also_stored=also_stored)
         with _encoded(codec, value) as content:
-            in_chunks = getattr(codec, "chunked", False) and content.size > ONE_BLOB
+            in_chunks = is_chunked(codec) and content.size > ONE_BLOB
             if in_chunks:
-                compress = self._compress and not getattr(codec, "compressed", False)
+                compress = self._compress and not is_compressed(codec)
                 stored = put_chunked(self.store, content, compress=compress)
             else:
                 stored = self.store.put(content)

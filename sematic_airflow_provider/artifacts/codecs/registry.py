@@ -105,6 +105,11 @@ def is_chunked(codec: Codec) -> bool:
     return bool(getattr(codec, "chunked", False))
 
 
+def is_compressed(codec: Codec) -> bool:
+    """Whether its format compresses by itself (``compressed = True``)."""
+    return bool(getattr(codec, "compressed", False))
+
+
 def depends_on(codec: Codec) -> tuple[str, ...]:
     """Distributions whose versions the bytes depend on: equal values have equal digests under equal versions of these. Empty: for ever."""
     return tuple(getattr(codec, "depends_on", ()))
