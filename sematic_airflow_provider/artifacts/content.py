@@ -196,10 +196,15 @@ def blocks(content: Content) -> Iterator[memoryview]:
             yield block
 
 
+def known_digest(content: Content) -> Digest | None:
+    """The digest of a content that has been hashed before."""
+    return content.digest if isinstance(content, Part) else None
+
+
 def digest_of(content: Content) -> Digest:
     """The digest of all its bytes. A store checks it again while it writes."""
-    if isinstance(content, Part) and content.digest is not None:
-        return content.digest
+    if (known := known_digest(content)) is not None:
+        return known
     digest = hashlib.sha256()
     for block in blocks(content):
         digest.update(block)

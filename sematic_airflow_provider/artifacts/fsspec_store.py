@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import sys
+import threading
 import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
@@ -30,6 +31,8 @@ from sematic_airflow_provider.errors import ArtifactCorruptedError, ArtifactNotF
 
 _MODIFIED = ("LastModified", "last_modified", "mtime", "updated", "modified", "timeModified", "created")
 _EXTRAS = {"s3": "s3", "s3a": "s3"}
+_SETTLE = 0.5
+_creating = threading.Lock()
 _OBJECT_STORES = frozenset({"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "adl", "oci", "oss", "memory"})
 
 
@@ -55,6 +58,7 @@ class FsspecStore:
         self.url = url.rstrip("/")
         self._root = str(self._root).rstrip("/")
         self._puts_whole = protocol in _OBJECT_STORES
+        self._in_memory = protocol == "memory"
 
     def put(self, content: Content) -> Stored:
         """See Store."""
@@ -123,6 +127,21 @@ class FsspecStore:
         with suppress(FileNotFoundError), self._explained("cannot be written"):
             self._fs.rm_file(self._path(blob_path(parse_digest(digest))))
 
+    def set_aside(self, digest: Digest) -> bool:
+        """See Store. A put that replaces the blob at this very moment may have its own moved, and is then written anew by the next."""
+        path = self._path(blob_path(parse_digest(digest)))
+        try:
+            self.get(digest)
+        except ArtifactNotFoundError:
+            return False
+        except ArtifactCorruptedError:
+            aside = self._path(f"tmp/damaged-{digest}-{uuid.uuid4().hex[:8]}")
+            with suppress(FileNotFoundError), self._explained("cannot be cleaned"):
+                self._make_parent(aside)
+                self._fs.mv(path, aside)
+                return True
+        return False
+
     def discard(self, digests: Sequence[Digest], before: float) -> list[Digest]:
         """See Store. What fsspec's file system sends again by itself when no answer comes is not known here."""
         return condemned.discard(self, digests, before, self.delete)
@@ -150,6 +169,29 @@ class FsspecStore:
         target = self._path(check_path(path))
         with self._explained("cannot be written", missing_is_failure=True):
             self._publish(of_bytes(data), target, None)
+
+    def create_document(self, path: str, data: bytes) -> bool:
+        """See Store. As well as this file system can: in memory and on disks surely, and where it knows ``mode="create"``; elsewhere by looking."""
+        target = self._path(check_path(path))
+        with self._explained("cannot be written", missing_is_failure=True), _creating:
+            self._make_parent(target)
+            self._fs.invalidate_cache(target.rsplit("/", 1)[0])
+            try:
+                if not self._puts_whole:
+                    with self._fs.open(target, "xb") as file:
+                        file.write(data)
+                    return True
+                self._fs.pipe_file(target, data, mode="create")
+            except FileExistsError:
+                return False
+            except (NotImplementedError, TypeError, ValueError):
+                if self._fs.exists(target):
+                    return False
+                self._publish(of_bytes(data), target, None)
+        if self._in_memory:
+            return True
+        time.sleep(_SETTLE)
+        return self.read_document(path) == data
 
     def read_document(self, path: str) -> bytes | None:
         """See Store."""

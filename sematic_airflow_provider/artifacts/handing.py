@@ -16,7 +16,12 @@ if TYPE_CHECKING:
 
 
 def read_with(ref: ArtifactRef, repository: Repository) -> list[ArtifactRef]:
-    """What counts as read when this is: the artifact, or the outputs of tasks that it only holds together. Literals count for nothing."""
+    """What counts as read when this is: the artifact, the collection that it is a member of, or the outputs of tasks that it only holds together.
+
+    Literals count for nothing.
+    """
+    if ref.within is not None:
+        return [ref.within]
     own = ref.name.rpartition(".")[0]
     members = [member for member in repository.members(ref) if member.name]
     if ref.name and not (members and all(member.name.startswith(f"{own}.") for member in members)):
@@ -68,7 +73,7 @@ def _handed_over(value: Any, annotation: Any, hand: _Hand, within: ArtifactRef |
     origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
     if annotation is Artifact or origin is Artifact:
         ref = value if isinstance(value, ArtifactRef) else hand.repository.save(value)
-        return Artifact(ref, hand.repository, hand.note, None if ref.name else within)
+        return Artifact(ref, hand.repository, hand.note, ref.within or (None if ref.name else within))
     if origin in (Union, types.UnionType):
         return None if _is_none(value) else _handed_over(value, _first_wanting(arguments), hand, within)
     if origin is typing.Annotated:

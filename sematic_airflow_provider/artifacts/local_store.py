@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import errno
+import hashlib
 import mmap
 import os
 import tempfile
 import time
+import uuid
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import IO, BinaryIO, cast
 
 from sematic_airflow_provider.artifacts import collector_lock
-from sematic_airflow_provider.artifacts.content import BLOCK, Content, copy_hashed, digest_of
+from sematic_airflow_provider.artifacts.content import BLOCK, Content, copy_hashed, digest_of, known_digest
 from sematic_airflow_provider.artifacts.digest import Digest, parse_digest, short
+from sematic_airflow_provider.artifacts.samples import Samples, sample_of
 from sematic_airflow_provider.artifacts.store import (
     OWN,
     BlobStat,
@@ -33,16 +37,23 @@ from sematic_airflow_provider.artifacts.write_behind import WriteBehind
 from sematic_airflow_provider.errors import ArtifactCorruptedError, ArtifactNotFoundError, StoreError
 
 _FEW = 8
+_NO_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
 _WRITERS = 3
 _SYNCERS = 16
 """Threads that wait for the disk: a file system that is asked for many files at once writes its journal once for them."""
+_LARGE = 64 << 20
+"""From this size on it is worth asking whether a content is likely to be new (see ``samples``)."""
 
 
 class LocalStore:
     """Blobs and documents in a folder. Safe with any number of processes: files appear by rename, whole or not at all."""
 
-    def __init__(self, root: str | os.PathLike[str], *, create: bool = False, pace: Pace | None = None) -> None:
+    def __init__(
+        self, root: str | os.PathLike[str], *, create: bool = False, pace: Pace | None = None, large: int = _LARGE
+    ) -> None:
         self._root = Path(root).expanduser().absolute()
+        self._large = large
+        self._samples = Samples(self._root)
         self.pace = pace or Pace()
         self.url = str(self._root)
         if create:
@@ -64,25 +75,40 @@ class LocalStore:
         done: list[Stored] = []
         missing: dict[Path, tuple[Content, Digest]] = {}
         written: dict[Path, Path] = {}
+        ahead: list[Path] = []
+        samples: list[str] = []
 
         def write(target: Path) -> None:
-            written[target] = self._staged(*missing[target])
+            written[target] = self._staged(*missing[target])[0]
 
         with self._explained("cannot be written", missing_is_failure=True):
             try:
                 for content in contents:
-                    digest = digest_of(content)
+                    digest = known_digest(content)
+                    temporary = None
+                    if digest is None and content.size >= self._large:
+                        sample = sample_of(content)
+                        if not self._samples.seen(sample):
+                            temporary, digest = self._staged(content, None)
+                            ahead.append(temporary)
+                            samples.append(sample)
+                    digest = digest or digest_of(content)
                     target = self._root / blob_path(digest)
-                    found: Known = "recent" if target in missing else self._refreshed(target, content.size)
-                    if found == "missing":
+                    known = target in missing or target in written
+                    found: Known = "recent" if known else self._refreshed(target, content.size)
+                    if found == "missing" and temporary is not None:
+                        written[target] = temporary
+                    elif found == "missing":
                         missing[target] = content, digest
                     done.append(Stored(digest, content.size, new=found == "missing", renewed=found == "renewed"))
                 _at_once(write, missing, _WRITERS)
                 self._publish_all(written)
             finally:
-                for temporary in written.values():
+                for temporary in (*written.values(), *ahead):
                     with suppress(FileNotFoundError):
                         temporary.unlink()
+        for sample in samples:
+            self._samples.remember(sample)
         return done
 
     def get(self, digest: Digest) -> memoryview:
@@ -135,6 +161,33 @@ class LocalStore:
         with self._explained("cannot be written"):
             (self._root / blob_path(parse_digest(digest))).unlink(missing_ok=True)
 
+    def set_aside(self, digest: Digest) -> bool:
+        """See Store. What is moved is the file that was read, or nothing: whoever replaces a blob takes the lock too."""
+        path = self._root / blob_path(parse_digest(digest))
+        try:
+            with self._opened(digest) as file, self._explained("cannot be cleaned"):
+                read = os.fstat(file.fileno())
+                hashed = hashlib.sha256()
+                while block := file.read(BLOCK):
+                    hashed.update(block)
+                if hashed.hexdigest() == digest:
+                    return False
+                with self._locked_if_it_can_be():
+                    found = path.stat()
+                    if (found.st_dev, found.st_ino) != (read.st_dev, read.st_ino):
+                        return False
+                    os.rename(path, self._staging() / f"damaged-{digest}-{uuid.uuid4().hex[:8]}")
+        except FileNotFoundError:  # ours too: it has gone meanwhile
+            return False
+        return True
+
+    @contextmanager
+    def _locked_if_it_can_be(self) -> Iterator[None]:
+        with collector_lock.opened(self._root, writable=True) as lock, ExitStack() as held:
+            with suppress(OSError):  # a file system without locks: a moment in which a whole blob could be moved stays
+                held.enter_context(lock.held(exclusive=True))
+            yield
+
     def discard(self, digests: Sequence[Digest], before: float) -> list[Digest]:
         """See Store. A blob is looked at and deleted under a lock that whoever renews or replaces one takes too."""
         gone: list[Digest] = []
@@ -156,6 +209,7 @@ class LocalStore:
                     if path.is_file() and path.stat().st_mtime < before:
                         path.unlink()
                         done += 1
+            self._samples.tidy()
         return done
 
     def now(self) -> float:
@@ -180,6 +234,27 @@ class LocalStore:
             finally:
                 with suppress(FileNotFoundError):
                     os.unlink(name)
+
+    def create_document(self, path: str, data: bytes) -> bool:
+        """See Store. The name is given by a hard link, which fails where there is one; on file systems without links, by making the file alone."""
+        target = self._root / check_path(path)
+        with self._explained("cannot be written", missing_is_failure=True):
+            self._make_folders([target.parent])
+            descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=".tmp-")
+            try:
+                with os.fdopen(descriptor, "wb") as file:
+                    file.write(data)
+                    os.fchmod(file.fileno(), 0o644)
+                os.link(name, target)
+            except FileExistsError:
+                return False
+            except OSError as error:
+                if error.errno not in _NO_LINKS:
+                    raise
+                return _made_alone(target, data)
+            finally:
+                os.unlink(name)
+        return True
 
     def read_document(self, path: str) -> bytes | None:
         """See Store."""
@@ -249,17 +324,18 @@ class LocalStore:
         staging.mkdir(exist_ok=True)
         return staging
 
-    def _staged(self, content: Content, digest: Digest) -> Path:
-        """The content in a temporary file, on its way to the disk."""
+    def _staged(self, content: Content, expected: Digest | None) -> tuple[Path, Digest]:
+        """The content in a temporary file, on its way to the disk, and its digest."""
         descriptor, name = tempfile.mkstemp(dir=self._staging(), prefix="put-")
         try:
             with os.fdopen(descriptor, "wb", buffering=0) as file:
-                check_unchanged(digest, copy_hashed(content, cast("BinaryIO", WriteBehind(file))), self.url)
+                digest = copy_hashed(content, cast("BinaryIO", WriteBehind(file)))
+                check_unchanged(expected, digest, self.url)
                 os.fchmod(file.fileno(), 0o644)
         except BaseException:
             os.unlink(name)
             raise
-        return Path(name)
+        return Path(name), digest
 
     def _publish(self, temporary: Path, target: Path) -> None:
         self._publish_all({target: temporary})
@@ -311,6 +387,15 @@ class LocalStore:
             if isinstance(error, FileNotFoundError) and not missing_is_failure:
                 raise
             raise StoreError(f"the artifact store {self._root} {what}: {error.strerror or error}", self.url) from error
+
+
+def _made_alone(target: Path, data: bytes) -> bool:
+    try:
+        with target.open("xb") as file:
+            file.write(data)
+    except FileExistsError:
+        return False
+    return True
 
 
 def _at_once(do: Callable[[Path], None], paths: Collection[Path], threads: int) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from sematic_airflow_provider.artifacts.digest import Digest, parse_digest, short
@@ -32,8 +32,9 @@ NO_VALUE: Final = _NoValue()
 class ArtifactRef:
     """Stands for one artifact; carries no data but, for tiny JSON values, the value itself.
 
-    ``name`` is the logical name of the output that wrote it (``dag_id.task_id.key``), empty where there is none. It is
-    not part of the artifact's identity.
+    ``name`` is the logical name of the output that wrote it (``dag_id.task_id.key``), empty where there is none. ``within``
+    is the collection whose member it is, where a mapped task got it as its own element: what lineage says was read. Neither is
+    part of the artifact's identity.
     """
 
     digest: Digest
@@ -42,6 +43,7 @@ class ArtifactRef:
     size: int
     name: str = ""
     value: Any = NO_VALUE
+    within: ArtifactRef | None = field(default=None, compare=False)
 
     @property
     def in_chunks(self) -> bool:
@@ -62,6 +64,10 @@ class ArtifactRef:
         """The same artifact under the logical name of another output."""
         return replace(self, name=name)
 
+    def member_of(self, collection: ArtifactRef | None) -> ArtifactRef:
+        """The same artifact as a member of a collection, or as one of none."""
+        return replace(self, within=collection)
+
     def to_json(self) -> dict[str, Any]:
         """The ref as it is written into XCom: plain, readable JSON."""
         record: dict[str, Any] = {
@@ -75,6 +81,8 @@ class ArtifactRef:
             record["name"] = self.name
         if self.has_value:
             record["value"] = self.value
+        if self.within is not None:
+            record["within"] = replace(self.within, value=NO_VALUE, within=None).to_json()
         return record
 
     @staticmethod
@@ -107,7 +115,11 @@ class ArtifactRef:
             raise InvalidRefError(f"artifact reference {short(digest)}: text that no database can hold")
         if not isinstance(size, int) or isinstance(size, bool) or not 0 <= size <= _MAX_SIZE:
             raise InvalidRefError(f"artifact reference {short(digest)}: size must be a number of bytes")
-        return cls(digest, codec, type_, size, name, record.get("value", NO_VALUE))
+        within = record.get("within")
+        if isinstance(within, Mapping) and "within" in within:
+            raise InvalidRefError(f"artifact reference {short(digest)}: within a collection that is within another")
+        collection = None if within is None else cls.from_json(within)
+        return cls(digest, codec, type_, size, name, record.get("value", NO_VALUE), collection)
 
     def __repr__(self) -> str:
         return f"<{self.type} {short(self.digest)} {self.codec} {self.size} B>"

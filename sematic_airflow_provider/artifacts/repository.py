@@ -216,7 +216,8 @@ class Repository:
         if isinstance(value, Artifact):
             value = value.ref
         if isinstance(value, ArtifactRef):
-            return value.named(name) if name else value
+            alone = value.member_of(None)  # a manifest is the same, whatever collection its members came from
+            return alone.named(name) if name else alone
         if isinstance(value, Path):
             stored, kind = save_path(self.store, value, compress=self._compress)
             return ArtifactRef(stored.digest, FILES, f"pathlib.Path ({kind})", stored.size, name)
@@ -299,6 +300,7 @@ class Repository:
         """
         if not isinstance(member, ArtifactRef):
             return self._save(member, "", depth, showing, inline_limit=_MEMBER_LIMIT, also_stored=False)
+        member = member.member_of(None)
         if member.codec != JSON or not (member.has_value or member.size <= _MEMBER_LIMIT):
             return member
         return self._save_json(self.load(member), member.name, _MEMBER_LIMIT, showing, also_stored=False)

@@ -17,6 +17,7 @@ from sematic_airflow_provider.artifacts import condemned
 from sematic_airflow_provider.artifacts.content import Content, digest_of, of_bytes
 from sematic_airflow_provider.artifacts.digest import Digest, digest_bytes, parse_digest, short
 from sematic_airflow_provider.artifacts.s3_access import S3Access, S3Clients, parse_location
+from sematic_airflow_provider.artifacts.s3_conditions import Creation, aside_name, move_away
 from sematic_airflow_provider.artifacts.s3_download import S3Downloads
 from sematic_airflow_provider.artifacts.s3_errors import CONFLICT, EXISTS, NOT_FOUND, code_of, explained
 from sematic_airflow_provider.artifacts.s3_upload import MEMORY, PART, S3Uploads
@@ -63,6 +64,7 @@ class S3Store:
         self._clients = S3Clients(self._location, access, threads)
         self._clients_that_ask_once = S3Clients(self._location, access, threads, attempts=1)
         self._uploads = S3Uploads(self._clients, self._location, part_size, threads)
+        self._creation = Creation(self._uploads)
         self._downloads = S3Downloads(self._clients, self._location.bucket, part_size, threads)
         self._part_size, self._threads = part_size, threads
         self._bucket_exists = False
@@ -128,6 +130,22 @@ class S3Store:
         with self._explained(f"cannot be written (artifact {short(digest)})"):
             self._delete(key)
 
+    def set_aside(self, digest: Digest) -> bool:
+        """See Store. Only the object that was read is deleted: another that has come in its place within the last few milliseconds is the exception."""
+
+        def damaged() -> bool:
+            try:
+                self.get(digest)
+            except ArtifactCorruptedError:
+                return True
+            except ArtifactNotFoundError:
+                return False
+            return False
+
+        with self._explained(f"cannot be cleaned (artifact {short(digest)})"):
+            aside = self._location.key(aside_name(digest))
+            return move_away(self._client, self._location.bucket, self._blob(digest), aside, damaged)
+
     def discard(self, digests: Sequence[Digest], before: float) -> list[Digest]:
         """See Store. A delete that got no answer is not sent again: the second one might delete what a put has written meanwhile."""
 
@@ -138,8 +156,12 @@ class S3Store:
             return condemned.discard(self, digests, before, delete)
 
     def tidy(self, before: float) -> int:
-        """See Store: uploads in parts that were never completed."""
+        """See Store: uploads in parts that were never completed, and what was set aside."""
         done = 0
+        for entry in list(self._listed(self._location.key("tmp/"))):
+            if entry["LastModified"].timestamp() < before:
+                self._delete(entry["Key"])
+                done += 1
         with self._explained("cannot be cleaned"):
             for upload in self._open_uploads():
                 if upload["Initiated"].timestamp() < before:
@@ -166,6 +188,12 @@ class S3Store:
                         raise
                     time.sleep(0.1 * attempt)
         raise AssertionError  # the last attempt returns or raises
+
+    def create_document(self, path: str, data: bytes) -> bool:
+        """See Store: a put on the condition that there is nothing."""
+        key = self._document(path)
+        with self._explained(f"cannot be written ({path})"):
+            return self._creation.make(key, data, lambda: self.read_document(path))
 
     def read_document(self, path: str) -> bytes | None:
         """See Store."""

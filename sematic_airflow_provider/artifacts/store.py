@@ -39,7 +39,7 @@ class Pace:
 
 _MADV_POPULATE_READ = 22  # Linux 5.14; Python names it from 3.14 on
 
-OWN = frozenset({"blobs", "tmp", "gc"})
+OWN = frozenset({"blobs", "tmp", "gc", "samples"})
 """Folders below the root that hold no documents of others."""
 
 _PATH = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.=+-]*(/[A-Za-z0-9_][A-Za-z0-9_.=+-]*)*")
@@ -115,6 +115,11 @@ class Store(Protocol):
     def delete(self, digest: Digest) -> None:
         """Delete a blob; one that is gone already is fine. A put of the same bytes may lose them: see ``discard``."""
 
+    def set_aside(self, digest: Digest) -> bool:
+        """Read a blob again and, if its bytes are not those of its digest, give it another name (``tmp/damaged-…``), so that a put of the right bytes
+        writes them anew; whether that was done. A blob that is whole or not there stays as it is.
+        """
+
     def discard(self, digests: Sequence[Digest], before: float) -> list[Digest]:
         """Delete those whose time is before this; the digests of those that were. Any number of puts may go on meanwhile: one that has found
         such a blob renews its time first, and then it stays, or writes it anew.
@@ -123,13 +128,21 @@ class Store(Protocol):
         """
 
     def tidy(self, before: float) -> int:
-        """Delete what writers that were killed before this time have left of blobs that they did not finish; how many pieces."""
+        """Delete what writers that were killed before this time have left of blobs that they did not finish, and what was set aside; how many pieces."""
 
     def now(self) -> float:
         """The time by the clock that ``BlobStat.modified`` is told by."""
 
     def write_document(self, path: str, data: bytes) -> None:
         """Write or replace a document, atomically."""
+
+    def create_document(self, path: str, data: bytes) -> bool:
+        """Write a document where there is none; whether this call has made it. Of several that try at once one makes it.
+
+        ``data`` must be unlike that of everybody else who may try: it tells whose the document is when an answer got lost. Places without
+        conditional writes (S3 servers that ignore them, most that fsspec knows) are looked at before and, half a second later, after the write: two
+        can then both believe to be first where one of them took longer than that to write.
+        """
 
     def read_document(self, path: str) -> bytes | None:
         """A document, None where there is none."""

@@ -180,6 +180,54 @@ class StoreContract(ABC):
         store.delete_document("spool/a.json")
         assert store.list_documents("spool") == ["spool/b.json"]
 
+    def test_a_document_is_created_only_where_there_is_none(self, store: Store) -> None:
+        assert store.create_document("steps/a.json", b"first")
+        assert not store.create_document("steps/a.json", b"second")
+        assert store.read_document("steps/a.json") == b"first"
+        store.delete_document("steps/a.json")
+        assert store.create_document("steps/a.json", b"third")
+        assert store.read_document("steps/a.json") == b"third"
+        assert store.list_documents("steps") == ["steps/a.json"]
+
+    def test_of_several_that_create_a_document_at_once_one_does(self, store: Store) -> None:
+        for turn in range(3):
+            path, made = f"steps/race-{turn}.json", []
+            ready = threading.Barrier(6)
+
+            def create(name: bytes, path: str = path, ready: threading.Barrier = ready) -> None:
+                ready.wait()
+                if store.create_document(path, name):
+                    made.append(name)  # noqa: B023 - the threads end within the turn
+
+            threads = [threading.Thread(target=create, args=(b"%d" % number,)) for number in range(6)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+            assert [store.read_document(path)] == made
+
+    def test_a_damaged_blob_of_the_right_size_is_set_aside_and_stored_anew(self, store: Store) -> None:
+        digest = store.put(of_bytes(b"hello")).digest
+        self.overwrite(store, digest, b"hellO")
+        assert not store.put(of_bytes(b"hello")).new, "nobody reads what is stored already"
+        assert store.set_aside(digest)
+        assert store.stat(digest) is None
+        assert store.put(of_bytes(b"hello")).new
+        assert store.get(digest) == b"hello"
+        (aside,) = store.list_documents("tmp")
+        assert aside.startswith(f"tmp/damaged-{digest}-")
+        assert store.read_document(aside) == b"hellO"
+        assert list(store.documents()) == []
+        assert store.tidy(store.now() + 60) >= 1
+        assert store.list_documents("tmp") == []
+
+    def test_a_whole_or_missing_blob_is_not_set_aside(self, store: Store) -> None:
+        digest = store.put(of_bytes(b"hello")).digest
+        assert not store.set_aside(digest)
+        assert store.get(digest) == b"hello"
+        assert not store.set_aside(digest_bytes(b"absent"))
+        assert store.list_documents("tmp") == []
+
     @pytest.mark.parametrize(
         "path", ["../x", "/etc/passwd", "a/../../b", "", "a//b", "blobs/aa/x", ".hidden", "a b", "a\0b", "a/.."]
     )
@@ -189,6 +237,8 @@ class StoreContract(ABC):
                 use(path)
         with pytest.raises(ValueError, match="not a document path"):
             store.write_document(path, b"x")
+        with pytest.raises(ValueError, match="not a document path"):
+            store.create_document(path, b"x")
 
     @pytest.mark.parametrize("digest", ["../../etc/passwd", "A" * 64, "0" * 63, ""])
     def test_what_is_no_digest_is_refused(self, store: Store, digest: str) -> None:
