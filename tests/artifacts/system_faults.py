@@ -103,6 +103,11 @@ def _blobs(store: LocalStore) -> None:
     store.put_all([of_bytes(b"a" * 100), of_bytes(LARGE), of_bytes(b"b" * 100)])
 
 
+def _in_one_pass(store: LocalStore) -> None:
+    """The same, each hashed while it is written."""
+    LocalStore(store.url, large=1).put_all([of_bytes(b"a" * 100), of_bytes(LARGE), of_bytes(b"b" * 100)])
+
+
 def _moved(store: LocalStore) -> None:
     """The same by way of fsspec, which moves what it has written to its name."""
     FsspecStore(f"local://{store.url}").put_all([of_bytes(b"a" * 100), of_bytes(LARGE), of_bytes(b"b" * 100)])
@@ -132,6 +137,7 @@ def _files() -> Path:
 SCENARIOS: dict[str, Callable[[LocalStore], Any]] = {
     "document": _document,
     "blobs": _blobs,
+    "in_one_pass": _in_one_pass,
     "moved": _moved,
     "value": _value,
     "folder": _folder,

@@ -32,7 +32,8 @@ def faults(*arguments: object) -> dict[str, int]:
 
 
 @pytest.mark.parametrize(
-    ("scenario", "limit"), [("document", 0), ("blobs", 60), ("moved", 20), ("value", 40), ("folder", 30)]
+    ("scenario", "limit"),
+    [("document", 0), ("blobs", 40), ("in_one_pass", 40), ("moved", 20), ("value", 40), ("folder", 30)],
 )
 def test_a_save_that_fails_or_is_killed_at_any_call_to_the_system_is_not_torn_and_can_be_repeated(
     scenario: str, limit: int

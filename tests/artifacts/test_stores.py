@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from sematic_airflow_provider.artifacts.content import of_bytes
-from sematic_airflow_provider.artifacts.digest import Digest
+from sematic_airflow_provider.artifacts.digest import Digest, digest_bytes
 from sematic_airflow_provider.artifacts.fsspec_store import FsspecStore
 from sematic_airflow_provider.artifacts.local_store import LocalStore
 from sematic_airflow_provider.artifacts.store import Store, blob_path, open_store
@@ -30,6 +31,31 @@ class TestLocalStore(StoreContract):
 
     def overwrite(self, store: Store, digest: Digest, data: bytes) -> None:
         (Path(store.url) / blob_path(digest)).write_bytes(data)
+
+
+class TestLocalStoreInOnePass(StoreContract):
+    """Every content is large enough to ask whether one like it has been stored before."""
+
+    @pytest.fixture
+    def store(self, tmp_path: Path) -> Store:
+        return LocalStore(tmp_path, large=1)
+
+    def overwrite(self, store: Store, digest: Digest, data: bytes) -> None:
+        (Path(store.url) / blob_path(digest)).write_bytes(data)
+
+    def test_content_that_changes_meanwhile_is_refused_and_leaves_nothing(self, store: Store) -> None:
+        """Nothing is hashed before it is written, so there is nothing that it could differ from: what was written has its own name."""
+
+        class Changing:
+            size, reads = 3, 0
+
+            def view(self, start: int, size: int) -> memoryview:
+                self.reads += 1
+                return memoryview(b"%3d" % self.reads)[start : start + size]
+
+        stored = store.put(Changing())
+        assert digest_bytes(store.get(stored.digest)) == stored.digest
+        assert [digest for digest, _ in store.blobs()] == [stored.digest]
 
 
 class TestMemoryStore(StoreContract):
@@ -195,8 +221,65 @@ def test_storing_again_refreshes_the_age(tmp_path: Path) -> None:
     assert path.stat().st_mtime > time.time() - 60
 
 
-def test_storing_again_what_is_recent_changes_nothing_on_the_disk(tmp_path: Path) -> None:
-    store = LocalStore(tmp_path)
+class _Counted:
+    """A content that knows how many bytes of it were asked for."""
+
+    def __init__(self, data: bytes) -> None:
+        self._content, self.size, self.read = of_bytes(data), len(data), 0
+
+    def view(self, start: int, size: int) -> memoryview:
+        found = self._content.view(start, size)
+        self.read += found.nbytes
+        return found
+
+
+SAMPLES_SIZE = 64 * 4096
+
+
+def test_a_large_content_that_is_new_is_passed_over_once(tmp_path: Path) -> None:
+    content = _Counted(os.urandom(9_000_000))
+    stored = LocalStore(tmp_path, large=1 << 20).put(content)
+    assert stored.new
+    assert content.read == content.size + SAMPLES_SIZE
+
+
+def test_a_large_content_with_a_known_sample_but_other_bytes_is_stored(tmp_path: Path) -> None:
+    data, store = bytearray(os.urandom(9_000_000)), LocalStore(tmp_path, large=1 << 20)
+    first = store.put(of_bytes(bytes(data)))
+    data[5000] ^= 1  # between the first and the second piece of the sample
+    content = _Counted(bytes(data))
+    second = store.put(content)
+    assert content.read == 2 * content.size + SAMPLES_SIZE
+    assert second.new
+    assert second.digest != first.digest
+    assert store.get(second.digest) == data
+
+
+def test_a_large_content_whose_sample_was_lost_is_found_stored(tmp_path: Path) -> None:
+    data, store = os.urandom(9_000_000), LocalStore(tmp_path, large=1 << 20)
+    first = store.put(of_bytes(data))
+    shutil.rmtree(tmp_path / "samples")
+    second = store.put(of_bytes(data))
+    assert second.digest == first.digest
+    assert not second.new
+    assert list((tmp_path / "tmp").iterdir()) == []
+    assert [digest for digest, _ in store.blobs()] == [first.digest]
+
+
+def test_samples_that_nobody_meets_for_months_are_forgotten(tmp_path: Path) -> None:
+    store = LocalStore(tmp_path, large=1)
+    for data in (b"old", b"new"):
+        store.put(of_bytes(data))
+    old, new = sorted((tmp_path / "samples").glob("??/*"), key=lambda path: path.stat().st_mtime_ns)
+    os.utime(old, (1, 1))
+    store.tidy(time.time())
+    assert not old.exists()
+    assert new.exists()
+
+
+@pytest.mark.parametrize("large", [1, 1 << 30])
+def test_storing_again_what_is_recent_changes_nothing_on_the_disk(tmp_path: Path, large: int) -> None:
+    store = LocalStore(tmp_path, large=large)
     digest = store.put(of_bytes(b"new")).digest
     path = tmp_path / blob_path(digest)
     an_hour_ago = time.time() - 3600
