@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal, cast
 
@@ -30,12 +32,28 @@ class Settings:
     drain_interval: int
 
 
+_given: Settings | None = None
+
+
+@contextmanager
+def given(settings: Settings) -> Iterator[None]:
+    """While this is entered, these are the settings of this process, and nothing is read."""
+    global _given
+    before, _given = _given, settings
+    try:
+        yield
+    finally:
+        _given = before
+
+
 def load_settings() -> Settings:
     """Read ``[sematic]`` now: from airflow.cfg, environment variables and the provider's defaults.
 
     Raises:
         ConfigurationError: an option has a value that it cannot have.
     """
+    if _given is not None:
+        return _given
     from airflow.providers.common.compat.sdk import conf
 
     def text(option: str) -> str:

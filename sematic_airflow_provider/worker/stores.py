@@ -2,11 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 
 from sematic_airflow_provider.artifacts.repository import Repository
 from sematic_airflow_provider.configured_store import configured_store
 from sematic_airflow_provider.settings import Settings, load_settings
+
+
+_given: Repository | None = None
+
+
+@contextmanager
+def given(repository: Repository) -> Iterator[None]:
+    """While this is entered, steps in this process use this repository."""
+    global _given
+    before, _given = _given, repository
+    try:
+        yield
+    finally:
+        _given = before
 
 
 def repository() -> Repository:
@@ -16,7 +32,7 @@ def repository() -> Repository:
         ConfigurationError: an option in ``[sematic]`` is wrong.
         StoreError, MissingExtraError: the store cannot be opened.
     """
-    return _open(load_settings())
+    return _given if _given is not None else _open(load_settings())
 
 
 @lru_cache(maxsize=4)
