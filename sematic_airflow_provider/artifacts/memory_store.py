@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -43,6 +44,7 @@ class MemoryStore:
         self._blobs: dict[Digest, _Blob] = {}
         self._documents: dict[str, bytes | None] = {}
         self._behind = behind
+        self._creating = threading.Lock()
 
     def put(self, content: Content) -> Stored:
         """See Store."""
@@ -94,6 +96,15 @@ class MemoryStore:
         """See Store."""
         self._blobs.pop(parse_digest(digest), None)
 
+    def set_aside(self, digest: Digest) -> bool:
+        """See Store. One that lies behind is out of reach."""
+        blob = self._blobs.get(parse_digest(digest))
+        if blob is None or digest_bytes(blob.data) == digest:
+            return False
+        self.write_document(f"tmp/damaged-{digest}-{next(_numbers)}", blob.data)
+        self.delete(digest)
+        return True
+
     def discard(self, digests: Sequence[Digest], before: float) -> list[Digest]:
         """See Store. Nobody else writes here, so there is nobody to wait for."""
         old = [digest for digest in digests if digest in self._blobs and self._blobs[digest].modified < before]
@@ -102,8 +113,11 @@ class MemoryStore:
         return old
 
     def tidy(self, before: float) -> int:
-        """See Store. Nothing is ever left half written."""
-        return 0
+        """See Store. Nothing is ever left half written, but what was set aside."""
+        aside = [path for path in self.list_documents("tmp") if path in self._documents]
+        for path in aside:
+            self.delete_document(path)
+        return len(aside)
 
     def now(self) -> float:
         """See Store."""
@@ -112,6 +126,14 @@ class MemoryStore:
     def write_document(self, path: str, data: bytes) -> None:
         """See Store."""
         self._documents[check_path(path)] = bytes(data)
+
+    def create_document(self, path: str, data: bytes) -> bool:
+        """See Store."""
+        with self._creating:
+            if self.read_document(path) is not None:
+                return False
+            self.write_document(path, data)
+        return True
 
     def read_document(self, path: str) -> bytes | None:
         """See Store."""
