@@ -115,6 +115,8 @@ def _reproduce(
         ]
     try:
         recorded = {key: ArtifactRef.from_json(ref) for key, ref in (facet.get("outputs") or {}).items()}
+        if RETURN_KEY in recorded:
+            recorded = {RETURN_KEY: recorded[RETURN_KEY]}  # what stands beside it are fields of it
         task = PodTask(
             code=ArtifactRef.from_json(facet["code"]),
             function=str(facet["function"]).rsplit(".", 1)[-1],
@@ -122,7 +124,7 @@ def _reproduce(
             arguments={name: ArtifactRef.from_json(ref) for name, ref in (facet.get("arguments") or {}).items()},
             store=repository.store.url,
             result=f"results/{uuid.uuid4().hex}.json",
-            multiple_outputs=bool(recorded) and set(recorded) != {RETURN_KEY},
+            multiple_outputs=bool(recorded) and RETURN_KEY not in recorded,
             inline_limit=inline_limit,
             allow_pickle=allow_pickle,
         )

@@ -248,6 +248,8 @@ def _labels(step: Mapping[str, Any], direction: str, name: str, ref: ArtifactRef
     """The arguments that an artifact was passed as, or the output it was returned as."""
     if ref is not None:
         ports = _mapping(step.get("arguments" if direction == "read" else "outputs"))
+        if direction == "read":  # of a member that a mapped task got, its collection was read
+            ports = {port: _mapping(value).get("within") or value for port, value in ports.items()}
         labels = [
             port
             for port, value in sorted(ports.items())

@@ -85,6 +85,17 @@ def handed(value: Any, annotation: Any, store: Repository) -> Any:
     return handed_over(value, annotation, store, note_read, lambda inner: _materialised(inner, store))
 
 
+def materialised(value: Any) -> Any:
+    """The value with every ref in it loaded and noted as read.
+
+    Raises:
+        StepError: an artifact is gone.
+    """
+    from sematic_airflow_provider.worker.stores import repository
+
+    return _materialised(value, repository())
+
+
 def _materialised(value: Any, store: Repository) -> Any:
     if isinstance(value, ArtifactRef):
         for ref in read_with(value, store):

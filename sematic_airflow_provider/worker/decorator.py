@@ -10,6 +10,7 @@ from airflow.sdk.bases.decorator import _TaskDecorator
 from airflow.sdk.definitions._internal.contextmanager import DagContext
 from airflow.sdk.definitions.xcom_arg import XComArg
 
+from sematic_airflow_provider.worker.mapping import by_refs
 from sematic_airflow_provider.worker.operator import SematicOperator
 from sematic_airflow_provider.worker.validation import check_annotations
 
@@ -43,6 +44,10 @@ class SematicTask(_TaskDecorator):
         ):
             return self.function(*args, **kwargs)
         return super().__call__(*args, **kwargs)
+
+    def _expand(self, expand_input: Any, *, strict: bool) -> Any:
+        """A mapped task whose instances fetch their own members only."""
+        return super()._expand(by_refs(expand_input), strict=strict)
 
 
 def _is_xcom(value: Any) -> bool:

@@ -32,20 +32,17 @@ def lazy_refs() -> Iterator[None]:
 
 
 class MappableRef(Sequence[Any]):
-    """A ref whose value other tasks are mapped over: Airflow asks such a return value for its length, and for no more.
+    """A ref whose value other tasks are mapped over: Airflow asks such a return value for its length, and for no more."""
 
-    The members are at hand because the step has just returned them.
-    """
-
-    def __init__(self, ref: ArtifactRef, members: Sequence[Any]) -> None:
+    def __init__(self, ref: ArtifactRef, length: int) -> None:
         self.ref = ref
-        self._members = members
+        self._length = length
 
     def __len__(self) -> int:
-        return len(self._members)
+        return self._length
 
     def __getitem__(self, index: Any) -> Any:
-        return self._members[index]
+        raise TypeError("the members are in the store")
 
     def __repr__(self) -> str:
         return f"{self.ref!r} of {len(self)}"
