@@ -1,0 +1,44 @@
+"""What is never recorded, whoever asks for it: names that promise a secret, and credentials inside URLs.
+
+This is the part that needs no Airflow. Values that Airflow knows to be secret are masked in ``worker/redaction.py``.
+"""
+
+from __future__ import annotations
+
+import re
+
+HIDDEN = "***"
+
+_SENSITIVE = re.compile(
+    r"pass(?:w|wd|word|phrase|code)|secret|token|api_?key|(?:access|private|service|signing|encryption|account|storage|shared|sas)_?key|fernet|credential"
+    r"|authori[sz]ation|auth_header|bearer|cookie|session_?id|service_?account|keyfile|webhook|connection_?string|sql_alchemy"
+    r"|(?:^|_)(?:pwd?|conn|dsn|salt|proxy|proxies)(?:_|$)"
+)
+_USERINFO = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*://)[^/@\s'\"]*@")
+_WORDS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+_ASSIGNED = re.compile(
+    r"""(?P<head>["']?(?P<name>[A-Za-z_][A-Za-z0-9_.-]*)["']?\]?\s*(?::\s*[\w.\[\] |]+\s*)?(?:=|:)\s*)"""
+    r"""(?P<prefix>[rRbBuUfF]{0,2})(?P<quote>["'])(?P<value>(?:\\.|(?!(?P=quote))[^\\\n])+)(?P=quote)"""
+)
+
+
+def is_sensitive_name(name: str) -> bool:
+    """Whether a variable, key or parameter of this name is taken for a secret: ``DB_PASSWORD``, ``apiKey``, ``AIRFLOW_CONN_WAREHOUSE``."""
+    words = re.sub(r"\W+", "_", _WORDS.sub("_", name)).lower()
+    return _SENSITIVE.search(words) is not None
+
+
+def without_credentials(text: str) -> str:
+    """The text without user and password in the URLs that stand in it."""
+    return _USERINFO.sub(r"\1", text)
+
+
+def without_assigned_secrets(text: str) -> str:
+    """Source text with the string literals hidden that are given to sensitive names: ``password = "***"``."""
+
+    def hide(match: re.Match[str]) -> str:
+        if not is_sensitive_name(match["name"]):
+            return match[0]
+        return f"{match['head']}{match['prefix']}{match['quote']}{HIDDEN}{match['quote']}"
+
+    return _ASSIGNED.sub(hide, text)
