@@ -121,6 +121,7 @@ def _fill(row: RunRow, record: RunRecord) -> None:
     ):
         setattr(row, name, getattr(record, name))
     row.map_index, row.try_number, row.event_count = record.map_index, record.try_number, record.event_count
+    row.cache = record.cache
     row.facets = canonical_json(dict(record.facets)).decode()
 
 

@@ -84,6 +84,7 @@ class RunRow(Base):
     task_id: Mapped[str | None] = mapped_column(Identifier)
     map_index: Mapped[int] = mapped_column(Integer, nullable=False)
     try_number: Mapped[int] = mapped_column(Integer, nullable=False)
+    cache: Mapped[str | None] = mapped_column(String(20))
     facets: Mapped[str] = mapped_column(JsonText, nullable=False)
     event_count: Mapped[int] = mapped_column(Integer, nullable=False)
 

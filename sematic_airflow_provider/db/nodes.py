@@ -92,6 +92,7 @@ def _run_node(row: RunRow, task_states: Mapping[str, Any] | None) -> RunNode:
         try_number=row.try_number,
         started_at=row.started_at,
         ended_at=row.ended_at,
+        cache=row.cache,
     )
 
 

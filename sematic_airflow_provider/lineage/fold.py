@@ -21,6 +21,7 @@ Direction = Literal["read", "write"]
 
 _STATES: Final = {"COMPLETE": "success", "FAIL": "failed", "ABORT": "failed", "START": "running", "RUNNING": "running"}
 _ENDS: Final = ("COMPLETE", "FAIL", "ABORT")
+_CACHE: Final = ("hit", "miss", "off", "refreshed")
 _MAX_SIZE: Final = 2**63 - 1
 _OWN_FACETS: Final = ("version", "schema", "outputStatistics", "datasetType", "inputStatistics")
 
@@ -51,7 +52,10 @@ class DataRecord:
 
 @dataclass(frozen=True, slots=True)
 class RunRecord:
-    """What the events of one run say. Airflow's names are None where the run is not of Airflow; ``task_id`` is None for a Dag run."""
+    """What the events of one run say. Airflow's names are None where the run is not of Airflow; ``task_id`` is None for a Dag run.
+
+    ``cache`` is what the step cache had for it: ``hit``, ``miss``, ``refreshed``, ``off``; None for what no cache was asked for.
+    """
 
     run_id: str
     namespace: str
@@ -65,6 +69,7 @@ class RunRecord:
     task_id: str | None
     map_index: int
     try_number: int
+    cache: str | None
     facets: Mapping[str, Any]
     data: tuple[DataRecord, ...]
     event_count: int
@@ -98,6 +103,7 @@ def fold(events: Iterable[Event]) -> RunRecord:
         started_at=min(starts) if starts else None,
         ended_at=ended.time if ended else None,
         parent_run_id=_parent_run_id(facets),
+        cache=_cache_status(facets),
         facets={**facets, **{name: job_facets[name] for name in ("sourceCode",) if name in job_facets}},
         data=tuple(_data(ordered, _mapping(facets.get("sematic_step")))),
         event_count=len(ordered),
@@ -165,6 +171,11 @@ def _optional_text(value: Any) -> str | None:
 
 def _whole(value: Any, default: int) -> int:
     return value if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**31 else default
+
+
+def _cache_status(facets: Mapping[str, Any]) -> str | None:
+    status = _mapping(facets.get("sematic_cache")).get("status")
+    return status if isinstance(status, str) and status in _CACHE else None
 
 
 def _parent_run_id(facets: Mapping[str, Any]) -> str | None:

@@ -29,6 +29,7 @@ class RunNode:
     try_number: int | None
     started_at: dt.datetime | None
     ended_at: dt.datetime | None
+    cache: str | None = None
     locked: bool = False
     kind: Literal["run"] = "run"
 
@@ -201,6 +202,7 @@ def lock(node: Node) -> Node:
             try_number=None,
             started_at=None,
             ended_at=None,
+            cache=None,
         )
     if isinstance(node, ArtifactNode):
         return ArtifactNode(node.id, LOCKED, None, None, None, None, (), None, None, has_value=False, locked=True)

@@ -33,6 +33,7 @@ class RunNodeAnswer(_Answer):
     started_at: dt.datetime | None
     ended_at: dt.datetime | None
     duration_s: float | None
+    cache: Literal["hit", "miss", "off", "refreshed"] | None
 
 
 class ArtifactNodeAnswer(_Answer):
@@ -125,6 +126,7 @@ class RunAnswer(_Answer):
     step: dict[str, Any] | None
     source: str | None
     provenance: dict[str, Any] | None
+    cache: dict[str, Any] | None
     resources: dict[str, Any] | None
     metrics: dict[str, float | str]
     error: ErrorAnswer | None

@@ -74,6 +74,21 @@ def test_the_later_facet_replaces_the_earlier_one() -> None:
     assert fold(map(parse_event, EVENTS)).facets["sematic_metrics"]["metrics"] == {"rows": 2}
 
 
+@pytest.mark.parametrize(
+    ("facet", "expected"),
+    [
+        ({"status": "hit"}, "hit"),
+        ({"status": "refreshed"}, "refreshed"),
+        ({"status": "<b>"}, None),
+        ("hit", None),
+        ({}, None),
+    ],
+)
+def test_a_run_knows_what_the_cache_had_for_it(facet: Any, expected: str | None) -> None:
+    events = [*EVENTS, task_event("COMPLETE", "join", second=4, facets={"sematic_cache": facet})]
+    assert fold(map(parse_event, events)).cache == expected
+
+
 def test_a_run_that_only_started_is_running() -> None:
     assert fold([parse_event(EVENTS[0])]).state == "running"
 

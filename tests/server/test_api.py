@@ -110,6 +110,37 @@ def test_run_details_tell_inputs_outputs_and_tries(client: TestClient, bearer: B
     assert details["event_count"] == 2
 
 
+CACHED = {
+    "status": "hit",
+    "key": "c" * 64,
+    "reason": "computed in run r of other",
+    "changed": [],
+    "computedBy": {"dagId": "other", "runId": "r", "taskId": "t", "mapIndex": -1, "at": "2026-01-01T00:00:00Z"},
+}
+
+
+def test_run_details_and_graphs_tell_what_the_cache_had(
+    client: TestClient, bearer: Bearer, worker: dict[str, str], stored: Any
+) -> None:
+    event = task_event("COMPLETE", "fit", dag_id="cached", dag_run_id="r", facets={"sematic_cache": CACHED})
+    assert client.post(f"{API}/lineage", json=event, headers=worker).status_code in (200, 201)
+    run = event["run"]["runId"]
+    assert client.get(f"{API}/runs/{run}", headers=bearer("viewer")).json()["cache"] == CACHED
+    graph = client.get(f"{API}/dags/cached/runs/r/graph", headers=bearer("viewer")).json()
+    assert [node["cache"] for node in graph["nodes"]] == ["hit"]
+
+
+def test_whose_outputs_were_used_is_told_to_those_who_may_read_that_dag() -> None:
+    from sematic_airflow_provider.server.routes.details import _cache
+
+    facets = {"sematic_cache": CACHED}
+    assert _cache(facets, lambda dag_id: dag_id == "other") == CACHED
+    hidden = _cache(facets, lambda dag_id: dag_id != "other")
+    assert hidden is not None
+    assert hidden["status"] == "hit"
+    assert "other" not in str(hidden)
+
+
 def test_artifact_details_tell_who_made_and_used_it(client: TestClient, bearer: Bearer, stored: Any) -> None:
     details = client.get(f"{API}/artifacts/{DIGEST}", headers=bearer("viewer")).json()
     assert [run["label"] for run in details["producers"]] == ["train"]

@@ -1,6 +1,7 @@
 /** The answers of the lineage API; docs/lineage-api.md explains them. */
 
 export type State = "running" | "success" | "failed" | "skipped" | "unknown";
+export type CacheStatus = "hit" | "miss" | "off" | "refreshed";
 export type Direction = "both" | "upstream" | "downstream";
 
 type NodeBase = { id: string; label: string; locked: boolean };
@@ -19,6 +20,7 @@ export type RunNode = NodeBase & {
   started_at: string | null;
   ended_at: string | null;
   duration_s: number | null;
+  cache: CacheStatus | null;
 };
 
 export type ArtifactNode = NodeBase & {
@@ -79,6 +81,13 @@ export type RunDetails = {
     packages?: Ref | null;
     image?: string | null;
     providerVersion?: string;
+  } | null;
+  cache: {
+    status?: CacheStatus;
+    key?: string | null;
+    reason?: string;
+    changed?: { part: string; was: string | null; now: string | null }[];
+    computedBy?: { dagId: string; runId: string; taskId: string; mapIndex: number; at: string } | null;
   } | null;
   resources: { durationSeconds?: number; cpuSeconds?: number; peakMemoryBytes?: number } | null;
   metrics: Record<string, number | string>;

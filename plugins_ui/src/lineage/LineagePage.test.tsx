@@ -68,6 +68,13 @@ const TRAIN_DETAILS = {
   source: "def train(table): ...",
   provenance: { git: { commit: "abcdef0123456789", branch: "main", remote: null, dirty: true }, python: "3.12.1", host: "worker-1" },
   resources: { durationSeconds: 5, cpuSeconds: 9, peakMemoryBytes: 123456789 },
+  cache: {
+    status: "miss",
+    key: "c".repeat(64),
+    reason: "package numpy changed",
+    changed: [{ part: "package numpy", was: "2.1.0", now: "2.2.0" }],
+    computedBy: null,
+  },
   metrics: { auc: 0.7036817583751023 },
   error: { message: "ValueError: no", stack_trace: "Traceback …" },
   tries: [
@@ -182,6 +189,24 @@ describe("the page", () => {
       expect(screen.getByText(text), text).toBeTruthy();
     }
     expect(screen.getByText("task instance and logs").getAttribute("href")).toBe("/dags/flow/runs/manual__2026/tasks/train");
+  });
+
+  it("says why a step was executed although it could have been cached", async () => {
+    answering({ "/runs/train": { body: TRAIN_DETAILS }, graph: { body: buildPipeline() } });
+    show(RUN, "/?lin_node=run:train");
+    expect(await screen.findByText("miss: it was executed")).toBeTruthy();
+    for (const text of ["package numpy changed", "package numpy", "2.1.0", "2.2.0"]) expect(screen.getByText(text), text).toBeTruthy();
+  });
+
+  it("links a step that was not executed to the run that computed its outputs", async () => {
+    const computedBy = { dagId: "other", runId: "r+1", taskId: "fit", mapIndex: 2, at: "2026-01-01T00:00:00Z" };
+    const details = { ...TRAIN_DETAILS, cache: { status: "hit", key: "c".repeat(64), reason: "", changed: [], computedBy } };
+    const nodes = buildPipeline().nodes.map((node) => (node.id === "run:train" ? buildRun("train", { cache: "hit" }) : node));
+    answering({ "/runs/train": { body: details }, graph: { body: buildPipeline({ nodes }) } });
+    show(RUN, "/?lin_node=run:train");
+    const link = await screen.findByText("other.fit, r+1");
+    expect(link.getAttribute("href")).toBe("/dags/other/runs/r%2B1/tasks/fit/mapped/2");
+    expect(await screen.findByLabelText("step train, success, cached")).toBeTruthy();
   });
 
   it("closes the panel with Escape", async () => {

@@ -6,23 +6,20 @@ import { useRun } from "../api/queries";
 import type { Port, RunDetails, RunNode } from "../api/types";
 import { ErrorAlert } from "../components/ErrorAlert";
 import { Field, Section } from "../components/Field";
+import { CacheSection } from "./CacheSection";
 import { formatBytes, formatDuration, formatNumber, formatTime } from "./format";
 import { NodeLink, Waiting, type Select } from "./Inspector";
 import { Mono } from "./Mono";
+import { taskInstancePath } from "./paths";
 import { lookOf } from "./states";
 
-/** Airflow's page of the task instance, where its logs are. */
-export const taskInstancePath = (node: RunNode): string | undefined => {
-  if (node.dag_id === null || node.dag_run_id === null || node.task_id === null) return undefined;
-  const [dag, run, task] = [node.dag_id, node.dag_run_id, node.task_id].map(encodeURIComponent);
-  const mapped = node.map_index !== null && node.map_index >= 0 ? `/mapped/${node.map_index}` : "";
-  return `/dags/${dag ?? ""}/runs/${run ?? ""}/tasks/${task ?? ""}${mapped}`;
-};
+const pathOf = ({ dag_id, dag_run_id, map_index, task_id }: RunNode): string | undefined =>
+  dag_id === null || dag_run_id === null || task_id === null ? undefined : taskInstancePath(dag_id, dag_run_id, task_id, map_index);
 
 export const RunPanel = ({ node, onSelect }: { node: RunNode; onSelect: Select }) => {
   const { data, error, refetch } = useRun(node.run_id ?? "");
   const { palette, text } = lookOf(node.state);
-  const path = taskInstancePath(node);
+  const path = pathOf(node);
   return (
     <>
       <VStack align="stretch" gap={1}>
@@ -51,7 +48,7 @@ export const RunPanel = ({ node, onSelect }: { node: RunNode; onSelect: Select }
 };
 
 const Told = ({ details, onSelect }: { details: RunDetails; onSelect: Select }) => {
-  const { error, metrics, provenance, resources, source, step, tries } = details;
+  const { cache, error, metrics, provenance, resources, source, step, tries } = details;
   const literals = Object.entries(step?.arguments ?? {}).filter(([, ref]) => "value" in ref);
   return (
     <>
@@ -84,6 +81,7 @@ const Told = ({ details, onSelect }: { details: RunDetails; onSelect: Select }) 
           </HStack>
         </Section>
       ) : null}
+      <CacheSection cache={cache} />
       <Rows title="Metrics" rows={Object.entries(metrics).map(([name, value]) => [name, formatNumber(value)])} />
       <Ports ports={details.inputs} title="Inputs" onSelect={onSelect} />
       <Ports ports={details.outputs} title="Outputs" onSelect={onSelect} />

@@ -17,6 +17,7 @@ export const buildRun = (name: string, changes: Partial<RunNode> = {}): RunNode 
   started_at: "2026-01-01T00:00:00Z",
   ended_at: "2026-01-01T00:00:05Z",
   duration_s: 5,
+  cache: null,
   ...changes,
 });
 

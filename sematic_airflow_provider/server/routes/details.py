@@ -13,7 +13,7 @@ from fastapi import APIRouter, HTTPException, Path
 from sematic_airflow_provider.artifacts.codecs.promises import promises_of
 from sematic_airflow_provider.db import queries
 from sematic_airflow_provider.db.models import DataRow
-from sematic_airflow_provider.db.nodes import nodes, run_nodes
+from sematic_airflow_provider.db.nodes import Readable, nodes, run_nodes
 from sematic_airflow_provider.lineage.graph import RunNode
 from sematic_airflow_provider.server.access import ReadableDep, readable_artifact
 from sematic_airflow_provider.server.routes.graphs import Digest
@@ -43,6 +43,7 @@ def run_details(
             "step": _facet(facets, "sematic_step"),
             "source": _object(facets.get("sourceCode")).get("sourceCode"),
             "provenance": _facet(facets, "sematic_provenance"),
+            "cache": _cache(facets, readable),
             "resources": _facet(facets, "sematic_resources"),
             "metrics": _object(_object(facets.get("sematic_metrics")).get("metrics")),
             "error": {"message": str(error.get("message", "")), "stack_trace": error.get("stackTrace")}
@@ -84,6 +85,15 @@ def artifact_details(digest: Digest, session: SessionDep, readable: ReadableDep)
 
 def _runs(session: SessionDep, node_id: str, direction: str, readable: ReadableDep) -> list[RunNode]:
     return run_nodes(session, queries.runs_that_touched(session, node_id, direction), readable)
+
+
+def _cache(facets: Mapping[str, Any], readable: Readable) -> dict[str, Any] | None:
+    """What the cache had; whose outputs were used is told to those who may read that Dag."""
+    found = _facet(facets, "sematic_cache")
+    origin = _object(found.get("computedBy")).get("dagId") if found else None
+    if not found or not origin or readable(str(origin)):
+        return found
+    return found | {"computedBy": None, "reason": "computed by a task of a Dag that you may not read"}
 
 
 def _object(value: Any) -> Mapping[str, Any]:

@@ -13,12 +13,13 @@ export const RunNodeView = ({ data, selected }: NodeProps<FlowNode>) => {
   const { palette, text } = lookOf(node.state);
   const facts = [
     node.try_number !== null && node.try_number > 1 ? `try ${node.try_number}` : undefined,
+    node.cache === "hit" ? "cached" : undefined,
     node.duration_s === null ? undefined : formatDuration(node.duration_s),
   ].filter((fact) => fact !== undefined);
   return (
     <NodeFrame
       data={data}
-      label={node.locked ? "locked step" : `step ${node.label}, ${text}`}
+      label={node.locked ? "locked step" : `step ${node.label}, ${text}${node.cache === "hit" ? ", cached" : ""}`}
       selected={selected}
       shape={{ borderRadius: "lg", overflow: "hidden" }}
       title={node.locked ? "A step of a Dag that you may not read" : `${node.job_name ?? node.label}\n${node.dag_run_id ?? ""}`}
