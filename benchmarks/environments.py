@@ -84,6 +84,16 @@ def python_of(peer: Peer) -> Path:
     return python
 
 
+def install_wheel(wheel: Path, python: Path, target: Path) -> None:
+    """Install one wheel, without what it requires, into a folder.
+
+    Raises:
+        NotInstallableError: with the reason.
+    """
+    options = ["--quiet", "--offline", "--no-deps", "--no-cache", "--python", str(python), "--target", str(target)]
+    _done([_uv(), "pip", "install", *options, str(wheel)])
+
+
 def _uv() -> str:
     beside = Path(sys.executable).with_name("uv")
     found = str(beside) if beside.exists() else shutil.which("uv")

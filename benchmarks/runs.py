@@ -103,8 +103,7 @@ class Runner:
         values.mkdir(exist_ok=True)
         wanted = {"way": module, "kind": kind, "phase": phase, "folder": str(folder), "scale": self.scale}
         job.write_text(json.dumps({**wanted, "values": str(values), "answer": str(answer), "check": check}))
-        environment = {name: value for name, value in os.environ.items() if name not in _NOT_PASSED_ON}
-        environment |= {**_ENVIRONMENT, "HOME": str(folder / "home"), "AIRFLOW_HOME": str(folder / "home")}
+        environment = surroundings(folder / "home")
         with (folder / "log").open("w") as log:
             process = subprocess.Popen(
                 [str(python), "-m", "benchmarks.child", str(job)],
@@ -117,9 +116,15 @@ class Runner:
             )
             code = _waited(process)
         if code != 0 or not answer.exists():
-            raise FailedError(f"{phase}: {_reason(folder / 'log', code)}")
+            raise FailedError(f"{phase}: {reason_of(folder / 'log', code)}")
         figures: dict[str, Any] = json.loads(answer.read_text())
         return figures
+
+
+def surroundings(home: Path) -> dict[str, str]:
+    """The environment variables that every way runs with, at home in this folder."""
+    passed_on = {name: value for name, value in os.environ.items() if name not in _NOT_PASSED_ON}
+    return passed_on | _ENVIRONMENT | {"HOME": str(home), "AIRFLOW_HOME": str(home)}
 
 
 def _source(way: Peer) -> Path:
@@ -139,7 +144,8 @@ def _waited(process: subprocess.Popen[bytes]) -> int:
         process.wait()
 
 
-def _reason(log: Path, code: int) -> str:
+def reason_of(log: Path, code: int) -> str:
+    """Why a process failed: the last line that it printed."""
     if code == -signal.SIGALRM:
         return f"not done after {_SECONDS} s"
     lines = [line.strip() for line in log.read_text(errors="replace").splitlines() if line.strip()]
