@@ -8,12 +8,14 @@
     + InvalidRefError         (ValueError)
     + MissingPartError        (LookupError)
     + StoreError              (OSError)            store
+      - DocumentTooLargeError
     + CollectionRefusedError
   x LineageError
     + EventRejectedError      (ValueError)         field
     + NodeNotFoundError       (LookupError)
   x StepError                 (RuntimeError)
   x GateFailedError           (AssertionError)     failures
+  x DagRunFailedError         (AssertionError)     result
   x ConfigurationError        (ValueError)         option
   x MissingExtraError         (ImportError)        extra
 
@@ -89,6 +91,16 @@ class StoreError(ArtifactError, OSError):
         return str(self.args[0])
 
 
+class DocumentTooLargeError(StoreError):
+    """A document is larger than any may be: one in the store was put there by somebody else, and is not read."""
+
+    permanent = True
+
+    def __init__(self, path: str, limit: int, store: str) -> None:
+        super().__init__(f"the document {path} of the store {store} has more than {limit} bytes, the most that a document may have", store)
+        self.path = path
+
+
 class CollectionRefusedError(ArtifactError):
     """Artifacts are not collected, because what must be kept cannot be told."""
 
@@ -126,6 +138,16 @@ class GateFailedError(SematicError, AssertionError):
     def __init__(self, message: str, failures: tuple[str, ...] = ()) -> None:
         super().__init__(message)
         self.failures = failures
+
+
+class DagRunFailedError(SematicError, AssertionError):
+    """A Dag that was run in a test failed. ``result`` has all that came of the run."""
+
+    permanent = True
+
+    def __init__(self, message: str, result: object) -> None:
+        super().__init__(message)
+        self.result = result
 
 
 class ConfigurationError(SematicError, ValueError):

@@ -22,6 +22,7 @@ from sematic_airflow_provider.artifacts.store import (
     Pace,
     Stored,
     blob_path,
+    check_document,
     check_path,
     check_unchanged,
     is_document,
@@ -167,6 +168,7 @@ class FsspecStore:
     def write_document(self, path: str, data: bytes) -> None:
         """See Store."""
         target = self._path(check_path(path))
+        check_document(path, len(data), self.url)
         with self._explained("cannot be written", missing_is_failure=True):
             self._publish(of_bytes(data), target, None)
 
@@ -197,7 +199,9 @@ class FsspecStore:
         """See Store."""
         try:
             with self._explained("cannot be read"):
-                return bytes(self._fs.cat_file(self._path(check_path(path))))
+                place = self._path(check_path(path))
+                check_document(path, int(self._fs.size(place) or 0), self.url)
+                return bytes(self._fs.cat_file(place))
         except FileNotFoundError:
             return None
 

@@ -26,6 +26,7 @@ from sematic_airflow_provider.artifacts.store import (
     Pace,
     Stored,
     blob_path,
+    check_document,
     check_path,
     check_unchanged,
     digest_mapped,
@@ -223,6 +224,7 @@ class LocalStore:
     def write_document(self, path: str, data: bytes) -> None:
         """See Store."""
         target = self._root / check_path(path)
+        check_document(path, len(data), self.url)
         with self._explained("cannot be written", missing_is_failure=True):
             self._make_folders([target.parent])
             descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=".tmp-")
@@ -259,8 +261,9 @@ class LocalStore:
     def read_document(self, path: str) -> bytes | None:
         """See Store."""
         try:
-            with self._explained("cannot be read"):
-                return (self._root / check_path(path)).read_bytes()
+            with self._explained("cannot be read"), (self._root / check_path(path)).open("rb") as file:
+                check_document(path, os.fstat(file.fileno()).st_size, self.url)
+                return file.read()
         except FileNotFoundError:
             return None
 

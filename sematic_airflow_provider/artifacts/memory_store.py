@@ -16,6 +16,7 @@ from sematic_airflow_provider.artifacts.store import (
     Store,
     Stored,
     blob_path,
+    check_document,
     check_path,
     check_unchanged,
     is_document,
@@ -125,6 +126,7 @@ class MemoryStore:
 
     def write_document(self, path: str, data: bytes) -> None:
         """See Store."""
+        check_document(path, len(data), self.url)
         self._documents[check_path(path)] = bytes(data)
 
     def create_document(self, path: str, data: bytes) -> bool:

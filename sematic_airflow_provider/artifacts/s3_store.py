@@ -28,6 +28,7 @@ from sematic_airflow_provider.artifacts.store import (
     Pace,
     Stored,
     blob_path,
+    check_document,
     check_path,
     is_document,
     memory,
@@ -179,6 +180,7 @@ class S3Store:
     def write_document(self, path: str, data: bytes) -> None:
         """See Store."""
         key = self._document(path)
+        check_document(path, len(data), self.url)
         with self._explained(f"cannot be written ({path})"):
             for attempt in range(_ATTEMPTS):
                 try:
@@ -198,9 +200,14 @@ class S3Store:
     def read_document(self, path: str) -> bytes | None:
         """See Store."""
         key = self._document(path)
+
+        def room(size: int) -> memoryview:
+            check_document(path, size, self.url)
+            return memory(size)
+
         with self._explained(f"cannot be read ({path})"):
             try:
-                data, _ = self._downloads.read(key, memory)
+                data, _ = self._downloads.read(key, room)
             except ClientError as error:
                 if code_of(error) in NOT_FOUND:
                     return None

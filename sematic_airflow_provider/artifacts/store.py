@@ -12,12 +12,11 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, BinaryIO, Literal, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal, NamedTuple, Protocol, runtime_checkable
 
 from sematic_airflow_provider.artifacts.content import BLOCK, Content
 from sematic_airflow_provider.artifacts.digest import Digest
-from sematic_airflow_provider.errors import MissingExtraError, StoreError
+from sematic_airflow_provider.errors import DocumentTooLargeError, MissingExtraError, StoreError
 
 if TYPE_CHECKING:
     from sematic_airflow_provider.artifacts.s3_access import S3Access
@@ -26,8 +25,7 @@ REFRESH_SECONDS = 6 * 3600.0
 """How old a blob must be for a put of the same bytes to renew its time. A collector's grace period must be longer."""
 
 
-@dataclass(frozen=True, slots=True)
-class Pace:
+class Pace(NamedTuple):
     """The times, in seconds, that puts and a collector keep to (see ``retention``). All users of one store must have the same."""
 
     refresh: float = REFRESH_SECONDS
@@ -39,14 +37,16 @@ class Pace:
 
 _MADV_POPULATE_READ = 22  # Linux 5.14; Python names it from 3.14 on
 
+LARGEST_DOCUMENT = 16 << 20
+"""The most bytes of a document. They are read as a whole, by the API server too."""
+
 OWN = frozenset({"blobs", "tmp", "gc", "samples"})
 """Folders below the root that hold no documents of others."""
 
 _PATH = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.=+-]*(/[A-Za-z0-9_][A-Za-z0-9_.=+-]*)*")
 
 
-@dataclass(frozen=True, slots=True)
-class Stored:
+class Stored(NamedTuple):
     """What a put gave: the address, the size in bytes, and whether anything was written that was not there before.
 
     ``renewed``: it was there, and so old that its time had to be renewed; now and then, the moment to look after what belongs to it.
@@ -58,8 +58,7 @@ class Stored:
     renewed: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class BlobStat:
+class BlobStat(NamedTuple):
     """Size in bytes, and when it was written or last referred to by a put (seconds since 1970, by the store's clock)."""
 
     size: int
@@ -134,7 +133,11 @@ class Store(Protocol):
         """The time by the clock that ``BlobStat.modified`` is told by."""
 
     def write_document(self, path: str, data: bytes) -> None:
-        """Write or replace a document, atomically."""
+        """Write or replace a document, atomically.
+
+        Raises:
+            DocumentTooLargeError: it has more than ``LARGEST_DOCUMENT`` bytes.
+        """
 
     def create_document(self, path: str, data: bytes) -> bool:
         """Write a document where there is none; whether this call has made it. Of several that try at once one makes it.
@@ -145,7 +148,11 @@ class Store(Protocol):
         """
 
     def read_document(self, path: str) -> bytes | None:
-        """A document, None where there is none."""
+        """A document, None where there is none.
+
+        Raises:
+            DocumentTooLargeError: it has more than ``LARGEST_DOCUMENT`` bytes.
+        """
 
     def list_documents(self, folder: str) -> list[str]:
         """Paths of the documents right in a folder, sorted; empty where there is none."""
@@ -174,6 +181,16 @@ def check_path(path: str) -> str:
     if not _PATH.fullmatch(path) or ".." in path or path.split("/", 1)[0].lower() == "blobs":
         raise ValueError(f"not a document path: {path[:200]!r}")
     return path
+
+
+def check_document(path: str, size: int, url: str) -> None:
+    """See that a document is not too large.
+
+    Raises:
+        DocumentTooLargeError: it is.
+    """
+    if size > LARGEST_DOCUMENT:
+        raise DocumentTooLargeError(path, LARGEST_DOCUMENT, url)
 
 
 def is_document(path: str) -> bool:

@@ -15,7 +15,7 @@ from sqlalchemy.exc import DataError
 from sematic_airflow_provider.artifacts.store import Store, check_path
 from sematic_airflow_provider.db import owners
 from sematic_airflow_provider.db.event_store import ingest
-from sematic_airflow_provider.errors import EventRejectedError
+from sematic_airflow_provider.errors import DocumentTooLargeError, EventRejectedError
 from sematic_airflow_provider.lineage.events import Event, json_of_text, parse_event
 
 log = logging.getLogger(__name__)
@@ -79,7 +79,11 @@ def _read(store: Store, paths: list[str]) -> tuple[dict[str, Event], dict[str, t
     events: dict[str, Event] = {}
     bad: dict[str, tuple[bytes, str]] = {}
     for path in paths:
-        data = store.read_document(path)
+        try:
+            data = store.read_document(path)
+        except DocumentTooLargeError as error:
+            log.warning("%s: no event of ours, it is left where it is", error)
+            continue
         if data is None:
             continue  # another drain was faster
         try:

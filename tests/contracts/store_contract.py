@@ -12,7 +12,12 @@ import pytest
 from sematic_airflow_provider.artifacts.content import of_bytes
 from sematic_airflow_provider.artifacts.digest import Digest, digest_bytes
 from sematic_airflow_provider.artifacts.store import Store, memory
-from sematic_airflow_provider.errors import ArtifactCorruptedError, ArtifactNotFoundError, StoreError
+from sematic_airflow_provider.errors import (
+    ArtifactCorruptedError,
+    ArtifactNotFoundError,
+    DocumentTooLargeError,
+    StoreError,
+)
 
 
 class StoreContract(ABC):
@@ -179,6 +184,18 @@ class StoreContract(ABC):
         store.delete_document("spool/a.json")
         store.delete_document("spool/a.json")
         assert store.list_documents("spool") == ["spool/b.json"]
+
+    def test_a_document_has_a_size_that_the_api_server_can_read(
+        self, store: Store, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        store.write_document("spool/large.json", b"x" * 2000)
+        monkeypatch.setattr("sematic_airflow_provider.artifacts.store.LARGEST_DOCUMENT", 1999)
+        with pytest.raises(DocumentTooLargeError, match=r"spool/large.json of the store .* more than 1999 bytes"):
+            store.read_document("spool/large.json")
+        with pytest.raises(DocumentTooLargeError):
+            store.write_document("spool/other.json", b"x" * 2000)
+        store.write_document("spool/small.json", b"x" * 1999)
+        assert store.read_document("spool/small.json") == b"x" * 1999
 
     def test_a_document_is_created_only_where_there_is_none(self, store: Store) -> None:
         assert store.create_document("steps/a.json", b"first")
