@@ -50,7 +50,7 @@ format: $(VENV)/ready ## put the Python code into shape
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-integration: $(VENV)/ready $(STATIC) ## real Airflow processes, PostgreSQL, S3, Kubernetes, a browser (Debian: apt install postgresql chromium radosgw ceph-mon ceph-osd)
+integration: $(VENV)/ready $(STATIC) ## real Airflow processes, PostgreSQL, S3, Kubernetes, a browser (Debian: apt install postgresql chromium radosgw ceph-mon ceph-osd redis-server)
 	$(BIN)/python -m pytest integration
 
 soak: $(VENV)/ready ## faults, kills and collections without end, on each kind of store (MINUTES=10)
