@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import logging
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from numbers import Real
 from typing import Any
@@ -69,6 +71,17 @@ def for_step(key: StepKey) -> Capture:
     elif key.try_number and not _current.key.try_number:
         _current.key = key
     return _current
+
+
+@contextmanager
+def resumed(capture: Capture) -> Iterator[None]:
+    """While this is entered, the step of this capture is the current one again."""
+    global _current
+    before, _current = _current, capture
+    try:
+        yield
+    finally:
+        _current = before
 
 
 def forget() -> None:
