@@ -79,6 +79,14 @@ def get_provider_info() -> dict[str, Any]:
                         "example": None,
                         "default": "False",
                     },
+                    "cache": {
+                        "description": "Whether sematic tasks that do not say so themselves (`cache=True`) use what a step with the same code, "
+                        "inputs and packages has returned before, in any run. Those that cannot be cached, or return nothing, are executed.",
+                        "version_added": "0.1.0",
+                        "type": "boolean",
+                        "example": None,
+                        "default": "False",
+                    },
                     "compute": {
                         "description": "Where sematic tasks run that do not say so themselves: `local`, in the worker's process, or "
                         "`kubernetes`, each in a pod.",
@@ -124,6 +132,14 @@ def get_provider_info() -> dict[str, Any]:
                         "type": "string",
                         "sensitive": True,
                         "example": None,
+                        "default": "",
+                    },
+                    "record_env": {
+                        "description": "Environment variables that the provenance of each step records, by name or pattern, separated by commas. "
+                        "Variables whose names promise a secret (`*_TOKEN`, `AIRFLOW_CONN_*`) are never recorded.",
+                        "version_added": "0.1.0",
+                        "type": "string",
+                        "example": "OMP_NUM_THREADS, CUDA_*, MODEL_REGION",
                         "default": "",
                     },
                     "drain_interval": {

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Literal, cast
+from typing import Literal, NamedTuple, cast
 
 from sematic_airflow_provider.errors import ConfigurationError
 
@@ -13,8 +12,7 @@ SECTION = "sematic"
 Compute = Literal["local", "kubernetes"]
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(NamedTuple):
     """One field for each option in ``[sematic]``; what they mean stands in ``provider_info``."""
 
     store: str
@@ -23,6 +21,7 @@ class Settings:
     allow_pickle: bool
     previews: bool
     compress: bool
+    cache: bool
     compute: Compute
     pod_image: str
     pod_template_file: str
@@ -30,6 +29,7 @@ class Settings:
     lineage_url: str
     lineage_api_key: str
     drain_interval: int
+    record_env: tuple[str, ...]
 
 
 _given: Settings | None = None
@@ -82,6 +82,7 @@ def load_settings() -> Settings:
         allow_pickle=switch("allow_pickle"),
         previews=switch("previews"),
         compress=switch("compress"),
+        cache=switch("cache"),
         compute=cast("Compute", compute),
         pod_image=text("pod_image"),
         pod_template_file=text("pod_template_file"),
@@ -89,6 +90,7 @@ def load_settings() -> Settings:
         lineage_url=(text("lineage_url") or _api_base_url()).rstrip("/"),
         lineage_api_key=text("lineage_api_key"),
         drain_interval=number("drain_interval"),
+        record_env=tuple(name for name in text("record_env").replace(",", " ").split() if name),
     )
 
 

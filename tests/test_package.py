@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import importlib
 import pkgutil
 import subprocess
@@ -25,7 +24,7 @@ def test_every_public_name_resolves() -> None:
 
 def test_the_documented_options_are_the_settings() -> None:
     options = get_provider_info()["config"]["sematic"]["options"]
-    assert set(options) == {field.name for field in dataclasses.fields(Settings)}
+    assert set(options) == set(Settings._fields)
     assert all(option["description"] and "default" in option for option in options.values())
 
 

@@ -13,8 +13,9 @@ import time
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
 from itertools import accumulate
+from types import MappingProxyType
+from typing import NamedTuple
 
 from sematic_airflow_provider.artifacts.compression import compressed, expanded
 from sematic_airflow_provider.artifacts.content import Content, Part, blocks, borders_of, of_bytes
@@ -36,12 +37,11 @@ _AHEAD = 4
 Chunk = tuple[Digest, int]
 
 
-@dataclass(frozen=True, slots=True)
-class ChunkList:
+class ChunkList(NamedTuple):
     """Digests and sizes of the chunks, in order. ``packed`` tells, by number, of those that are compressed, how many bytes are stored."""
 
     chunks: Sequence[Chunk]
-    packed: Mapping[int, int] = field(default_factory=dict)
+    packed: Mapping[int, int] = MappingProxyType({})
 
     @property
     def size(self) -> int:
@@ -125,7 +125,7 @@ def put_listed(store: Store, content: Content, found: ChunkList, listing: bytes)
     if stored_lately(store, listing):
         return Stored(digest_bytes(listing), content.size, new=False)
     put_chunks(store, content, found)
-    return replace(store.put(of_bytes(listing)), size=content.size)
+    return store.put(of_bytes(listing))._replace(size=content.size)
 
 
 def stored_lately(store: Store, listing: bytes) -> bool:

@@ -14,10 +14,9 @@ import re
 import shutil
 from bisect import bisect_right
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path, PurePosixPath
-from typing import IO
+from typing import IO, NamedTuple
 
 from sematic_airflow_provider.artifacts.chunks import SMALLEST, ChunkList, ChunkReader, cut, put_listed
 from sematic_airflow_provider.artifacts.digest import Digest, canonical_json, short
@@ -28,8 +27,7 @@ NAME = "files/1"
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """One entry: ``kind`` is ``file``, ``executable``, ``folder`` or ``link``; ``content`` the SHA-256 of a file, the target of a link."""
 
     path: str
@@ -38,8 +36,7 @@ class Entry:
     content: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Files:
+class Files(NamedTuple):
     """A file (``entries`` is its one entry, of its name) or a folder."""
 
     kind: str

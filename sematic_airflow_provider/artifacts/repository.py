@@ -8,11 +8,9 @@ import logging
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, BinaryIO, cast
 
-from sematic_airflow_provider.artifacts import previews as preview_documents
 from sematic_airflow_provider.artifacts.artifact import Artifact
 from sematic_airflow_provider.artifacts.batches import Batches, is_stream
 from sematic_airflow_provider.artifacts.chunks import (
@@ -57,7 +55,6 @@ _MEMBER_LIMIT = (
 _MOST_PREVIEWS = 100
 
 
-@dataclass(slots=True)
 class _Showing:
     """How many more artifacts get previews in one save: of a list of ten thousand arrays, the first hundred."""
 
@@ -247,6 +244,8 @@ class Repository:
         In between a value that is known asks nothing of the store for its preview.
         """
         if self._previews and showing.left > 0 and (stored.new or stored.renewed):
+            from sematic_airflow_provider.artifacts import previews as preview_documents
+
             showing.left -= preview_documents.write(self.store, ref, value, unless_there=not stored.new)
         return ref
 

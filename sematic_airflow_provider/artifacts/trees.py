@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from sematic_airflow_provider.artifacts.batches import Batches
 from sematic_airflow_provider.artifacts.codecs.json import from_json
@@ -20,8 +19,7 @@ MOST_MEMBERS = 10_000_000
 """What is loaded at once at most, counted with all repetitions: a few small manifests that hold one another many times could stand for any number."""
 
 
-@dataclass(frozen=True, slots=True)
-class Tree:
+class Tree(NamedTuple):
     """``members`` are pairs of key and ref: indices, text keys, the JSON forms of other keys (``map``) or field names (``object``, of the type ``of``)."""
 
     kind: str

@@ -11,9 +11,8 @@ import re
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from sematic_airflow_provider.lineage.sensitive import without_credentials
 
@@ -48,8 +47,7 @@ _DIFF = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Patch:
+class Patch(NamedTuple):
     """What is not committed, as text that ``git apply`` takes; or why there is none."""
 
     text: str | None
@@ -73,7 +71,7 @@ class Checkout:
         return None if root is None else cls(root)
 
     def state(self) -> dict[str, Any] | None:
-        """``commit`` (None before the first), ``branch`` (None for a detached HEAD), ``remote`` (without credentials), ``dirty`` (None where nobody can tell)."""
+        """``commit`` (None before the first), ``branch`` (None for a detached HEAD), ``remote`` (without credentials), ``dirty`` (None: unknown)."""
         status, remotes = self._answer(self._status), self._answer(self._remotes)
         if status is None:
             return _from_files(self.root)

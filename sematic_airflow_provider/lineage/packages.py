@@ -32,20 +32,33 @@ def _of_entry(entry: str) -> Iterator[tuple[str, str]]:
         yield from _parsed(entry)
         return
     try:
-        names = sorted(os.listdir(entry))
+        folder = os.open(entry, os.O_RDONLY)
     except OSError:  # sys.path may name what is not there
         return
     others = False
-    for name in names:
-        if not name.endswith((".dist-info", ".egg-info", ".egg")):
-            continue
-        wheel = _WHEEL.fullmatch(name)
-        if wheel is None:
-            others = True
-        elif os.path.exists(os.path.join(entry, name, "METADATA")):  # a distribution that was half removed has none
-            yield wheel["name"], wheel["version"]
+    try:
+        for name in sorted(os.listdir(folder)):
+            if not name.endswith((".dist-info", ".egg-info", ".egg")):
+                continue
+            wheel = _WHEEL.fullmatch(name)
+            if wheel is None:
+                others = True
+            elif _is_there(folder, f"{name}/METADATA"):  # a distribution that was half removed has none
+                yield wheel["name"], wheel["version"]
+    except NotADirectoryError:
+        return
+    finally:
+        os.close(folder)
     if others:
         yield from _parsed(entry, skip_wheels=True)
+
+
+def _is_there(folder: int, name: str) -> bool:
+    try:
+        os.stat(name, dir_fd=folder)
+    except OSError:
+        return False
+    return True
 
 
 def _parsed(entry: str, *, skip_wheels: bool = False) -> Iterator[tuple[str, str]]:

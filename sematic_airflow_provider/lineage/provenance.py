@@ -1,86 +1,100 @@
-"""What was true when a step ran: git, Python, host, packages. Values of environment variables are never read."""
+"""What was true when a step ran: git, Python, packages, machine, environment. Of variables only those that a deployment lists are read."""
 
 from __future__ import annotations
 
-import os
 import platform
-import re
-import socket
-import subprocess
-from functools import lru_cache
-from importlib.metadata import distributions
+import tempfile
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sematic_airflow_provider import __version__
+from sematic_airflow_provider.lineage import environment, machine
+from sematic_airflow_provider.lineage.git import Checkout
+from sematic_airflow_provider.lineage.gpus import GpuQuery
+from sematic_airflow_provider.lineage.packages import installed
+from sematic_airflow_provider.lineage.sensitive import without_assigned_secrets, without_credentials
 
-IMAGE_VARIABLE = "SEMATIC_IMAGE"
-_GIT_SECONDS = 5
-
-
-def collect(source_file: str | None) -> dict[str, Any]:
-    """The ``sematic_provenance`` facet of a step whose function stands in this file, without its packages."""
-    return {
-        "git": _git(str(Path(source_file).resolve().parent)) if source_file else None,
-        "python": platform.python_version(),
-        "platform": platform.platform(),
-        "host": socket.gethostname(),
-        "cpuCount": _cpu_count(),
-        "memoryBytes": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
-        "image": os.environ.get(IMAGE_VARIABLE) or None,
-        "providerVersion": __version__,
-    }
+if TYPE_CHECKING:
+    from sematic_airflow_provider.artifacts.repository import Repository
 
 
-@lru_cache(maxsize=1)
-def packages() -> dict[str, str]:
-    """Name (normalised as PyPI does, PEP 503) and version of every installed distribution."""
-    found: dict[str, str] = {}
-    for distribution in distributions():
-        metadata = distribution.metadata
-        name = metadata["Name"] if metadata else None
-        if name:  # a half-removed distribution has none
-            found.setdefault(re.sub(r"[-_.]+", "-", name).lower(), distribution.version or "")
-    return dict(sorted(found.items()))
+def _as_it_is(text: str) -> str:
+    return text
 
 
-def _cpu_count() -> int:
-    affinity = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity else os.cpu_count() or 1
+class Provenance:
+    """Gathered in three steps, so that other programs answer while the step does something else: construct it first of all, ``begin`` before the function
+    runs, ``end`` after it.
+
+    Args:
+        source_file: the file that the function stands in; None where that is not known or not of interest.
+        record_env: patterns of environment variables to record.
+        redact: takes text that is about to be recorded, and gives it without what is secret.
+    """
+
+    def __init__(
+        self, source_file: str | None, *, record_env: Sequence[str] = (), redact: Callable[[str], str] = _as_it_is
+    ) -> None:
+        self._file = Path(source_file).resolve() if source_file else None
+        self._record_env = record_env
+        self._redact = redact
+        self._checkout = Checkout.open(self._file.parent) if self._file else None
+        self._gpus = GpuQuery()
+        self.facts: dict[str, Any] = {}
+        """The ``sematic_provenance`` facet, as far as it is known."""
+
+    def begin(self, store: Repository) -> dict[str, Any]:
+        """Everything that is known before the function runs; packages and the uncommitted difference are artifacts.
+
+        Raises:
+            StoreError: the store fails.
+        """
+        self.facts |= {
+            "git": self._git(store),
+            "python": platform.python_version(),
+            **machine.describe(tempfile.gettempdir()),
+            "environment": {
+                name: self._redact(value) for name, value in environment.recorded(self._record_env).items()
+            },
+            "packages": store.save(installed()).to_json(),
+            "providerVersion": __version__,
+        }
+        return self.facts
+
+    def end(self, seeds: dict[str, int]) -> dict[str, Any]:
+        """Everything."""
+        self.facts["gpus"] = self._gpus.read()
+        self.facts["seeds"] = dict(seeds) or None
+        return self.facts
+
+    def abandon(self) -> None:
+        """Leave no process behind, where ``end`` is not reached."""
+        self._gpus.abandon()
+        if self._checkout is not None:
+            self._checkout.abandon()
+
+    def _git(self, store: Repository) -> dict[str, Any] | None:
+        if self._checkout is None or self._file is None:
+            return None
+        found = self._checkout.state()
+        if found is None:
+            return None
+        patch = self._checkout.patch(changed=bool(found["dirty"]))
+        text = None if patch.text is None else self._without_secrets(patch.text)
+        return found | {
+            "path": _below(self._checkout.root, self._file),
+            "diff": None if text is None else store.save(text).to_json(),
+            "diffUnavailable": patch.unavailable,
+            "diffRedacted": text != patch.text,
+        }
+
+    def _without_secrets(self, text: str) -> str:
+        return self._redact(without_credentials(without_assigned_secrets(text)))
 
 
-@lru_cache(maxsize=8)
-def _git(folder: str) -> dict[str, Any] | None:
-    """Commit, branch, remote and whether files differ from the commit; None outside a repository or without git."""
-    head = _run_git(folder, "rev-parse", "HEAD", "--abbrev-ref", "HEAD")
-    if head is None:
-        return None
-    commit, branch = [*head.splitlines(), ""][:2]
-    status = _run_git(folder, "status", "--porcelain", "--untracked-files=no")
-    remote = _run_git(folder, "remote", "get-url", "origin")
-    return {
-        "commit": commit,
-        "branch": None if branch in ("HEAD", "") else branch,
-        "remote": _without_credentials(remote) if remote else None,
-        "dirty": None if status is None else bool(status),
-    }
-
-
-def _run_git(folder: str, *arguments: str) -> str | None:
+def _below(root: Path, file: Path) -> str | None:
     try:
-        done = subprocess.run(  # noqa: S603 - fixed program and arguments, only the folder varies
-            ["git", "-C", folder, *arguments],  # noqa: S607 - git is where the user's PATH has it
-            capture_output=True,
-            text=True,
-            timeout=_GIT_SECONDS,
-            check=False,
-            env={**os.environ, "GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0"},
-        )
-    except (OSError, subprocess.TimeoutExpired):
+        return file.relative_to(root.resolve()).as_posix()
+    except ValueError:
         return None
-    return done.stdout.strip() if done.returncode == 0 else None
-
-
-def _without_credentials(url: str) -> str:
-    """The remote without the user and token that some checkouts keep in it."""
-    return re.sub(r"^([a-z+]+://)[^/@]*@", r"\1", url)

@@ -6,6 +6,7 @@ This is the part that needs no Airflow. Values that Airflow knows to be secret a
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 HIDDEN = "***"
 
@@ -22,6 +23,7 @@ _ASSIGNED = re.compile(
 )
 
 
+@lru_cache(maxsize=4096)
 def is_sensitive_name(name: str) -> bool:
     """Whether a variable, key or parameter of this name is taken for a secret: ``DB_PASSWORD``, ``apiKey``, ``AIRFLOW_CONN_WAREHOUSE``."""
     words = re.sub(r"\W+", "_", _WORDS.sub("_", name)).lower()

@@ -12,10 +12,9 @@ import inspect
 import sys
 import textwrap
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 _DROPPED_DECORATORS = ("airflow", "sematic_airflow_provider")
 
@@ -24,8 +23,7 @@ class SourceUnavailableError(Exception):
     """The function cannot be defined from text alone; the message says why."""
 
 
-@dataclass(frozen=True, slots=True)
-class FunctionSource:
+class FunctionSource(NamedTuple):
     """Where a function stands, as it was written."""
 
     function: str

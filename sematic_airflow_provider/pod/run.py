@@ -12,14 +12,18 @@ from types import ModuleType
 from typing import Any
 
 from sematic_airflow_provider.artifacts.digest import short
-from sematic_airflow_provider.artifacts.handing import handed_over, hints_of, read_with
+from sematic_airflow_provider.artifacts.handing import handed_over, read_with
+from sematic_airflow_provider.artifacts.healing import heal
 from sematic_airflow_provider.artifacts.ref import ArtifactRef
 from sematic_airflow_provider.artifacts.repository import Repository, open_repository
-from sematic_airflow_provider.errors import SematicError, StepError
-from sematic_airflow_provider.lineage import capture, provenance
-from sematic_airflow_provider.lineage.naming import RETURN_KEY
+from sematic_airflow_provider.errors import ArtifactCorruptedError, SematicError, StepError
+from sematic_airflow_provider.lineage import capture
+from sematic_airflow_provider.lineage.outputs import save_outputs
+from sematic_airflow_provider.lineage.provenance import Provenance
 from sematic_airflow_provider.lineage.resources import ResourceMeter
+from sematic_airflow_provider.lineage.seeds import seeded
 from sematic_airflow_provider.pod.spec import PodResult, PodTask
+from sematic_airflow_provider.steps.validation import Validator
 
 
 def run(task: PodTask) -> PodResult:
@@ -35,19 +39,25 @@ def run(task: PodTask) -> PodResult:
         previews=task.previews,
         compress=task.compress,
     )
+    provenance = Provenance(None, record_env=task.record_env)
+    provenance.begin(repository)
     meter = ResourceMeter()
     record = capture.for_step(capture.StepKey("", task.result, task.function))
     outputs: Mapping[str, ArtifactRef] = {}
     error, permanent = "", False
+    seeds: dict[str, int] = {}
     try:
-        outputs = _execute(task, repository, record)
+        with seeded(task.seed) as seeds:
+            outputs = _execute(task, repository, record)
     except Exception as failure:  # noqa: BLE001 - whatever a user's function raises is the result of its step
         error = "".join(traceback.format_exception(failure))
         permanent = isinstance(failure, SematicError) and failure.permanent
+        if isinstance(failure, ArtifactCorruptedError):
+            error += heal(failure, repository.store, task.arguments.values())
     result = PodResult(
         outputs=outputs,
         resources=meter.read(),
-        provenance=provenance.collect(None) | {"packages": repository.save(provenance.packages()).to_json()},
+        provenance=provenance.end(seeds),
         metrics=record.metrics,
         error=error,
         permanent=permanent,
@@ -68,12 +78,12 @@ def _execute(task: PodTask, repository: Repository, record: capture.Capture) -> 
             record.note_read(ref)
         return repository.load(value)
 
-    hints = hints_of(function)
-    arguments = {
-        name: handed_over(ref, hints.get(name), repository, record.note_read, load)
-        for name, ref in task.arguments.items()
-    }
-    value = call(function, arguments)
+    validator = Validator(function)
+    arguments: dict[str, Any] = {}
+    for name, ref in task.arguments.items():
+        arguments[name] = handed_over(ref, validator.annotation(name), repository, record.note_read, load)
+        validator.argument(name, arguments[name])
+    value = validator.returned(call(function, arguments))
     return save_outputs(repository, value, multiple=task.multiple_outputs, prefix=task.output_names)
 
 
@@ -117,27 +127,3 @@ def call(function: Callable[..., Any], arguments: Mapping[str, Any]) -> Any:
             positional.append(value)
     result = function(*positional, **named)
     return asyncio.run(result) if inspect.iscoroutine(result) else result
-
-
-def save_outputs(repository: Repository, value: Any, *, multiple: bool, prefix: str) -> dict[str, ArtifactRef]:
-    """Save what a step returned: under ``return_value``, or under each key of the dict when it has multiple outputs.
-
-    A step that returns None has no output, as everywhere in Airflow.
-
-    Raises:
-        StepError: multiple outputs were declared and the value is not a dict with text keys.
-        NoCodecError: no codec can store it.
-    """
-    if value is None:
-        return {}
-    if not multiple:
-        return {RETURN_KEY: repository.save(value, name=_join(prefix, RETURN_KEY))}
-    if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
-        raise StepError(
-            f"a step with multiple_outputs returns a dict with text keys, this one returned {type(value).__name__}"
-        )
-    return {key: repository.save(member, name=_join(prefix, key)) for key, member in value.items()}
-
-
-def _join(prefix: str, key: str) -> str:
-    return f"{prefix}.{key}" if prefix else ""

@@ -34,6 +34,8 @@ class PodTask:
     allow_pickle: bool = False
     previews: bool = True
     compress: bool = False
+    seed: int | None = None
+    record_env: Sequence[str] = ()
 
     def to_json(self) -> str:
         """The message as text."""
@@ -52,6 +54,8 @@ class PodTask:
                 "allow_pickle": self.allow_pickle,
                 "previews": self.previews,
                 "compress": self.compress,
+                "seed": self.seed,
+                "record_env": list(self.record_env),
             }
         )
 
@@ -82,6 +86,8 @@ class PodTask:
                 allow_pickle=record["allow_pickle"] is True,
                 previews=record.get("previews", True) is True,  # a worker of an earlier version does not say
                 compress=record.get("compress", False) is True,
+                seed=None if record.get("seed") is None else int(record["seed"]),
+                record_env=tuple(str(name) for name in record.get("record_env", ())),
             )
         except (KeyError, TypeError, AttributeError, ValueError) as error:
             raise StepError(f"not a pod task ({type(error).__name__}: {error}): {text[:200]!r}") from error

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import json
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar
 
 import attr
@@ -14,21 +15,33 @@ from openlineage.client.facet_v2 import (
     RunFacet,
     dataset_type_dataset,
     dataset_version_dataset,
+    environment_variables_run,
+    execution_parameters_run,
     output_statistics_output_dataset,
     schema_dataset,
     source_code_job,
+    source_code_location_job,
     symlinks_dataset,
 )
 
 from sematic_airflow_provider.artifacts.codecs.promises import promises_of
 from sematic_airflow_provider.artifacts.ref import ArtifactRef
+from sematic_airflow_provider.lineage.sensitive import (
+    is_sensitive_name,
+    without_assigned_secrets,
+    without_credentials,
+)
 from sematic_airflow_provider.lineage.step import StepRecord
+from sematic_airflow_provider.worker.redaction import redacted, redacted_text
 
 _SCHEMAS = "https://raw.githubusercontent.com/sematic-ai/sematic-airflow-provider/main/sematic_airflow_provider/lineage/schemas"
+_facet = attr.define(eq=False, repr=False, on_setattr=attr.setters.NO_OP)
+"""Facets are made, and written down: comparing them and checking what is set later would take longer to generate than all else here."""
+
 _MODEL_CODECS = ("skops/", "xgboost/", "lightgbm/")
 
 
-@attr.define
+@_facet
 class SematicStepRunFacet(RunFacet):
     """``sematic_step``."""
 
@@ -41,33 +54,49 @@ class SematicStepRunFacet(RunFacet):
     arguments: dict[str, Any]
     contextArguments: list[str]  # noqa: N815
     outputs: dict[str, Any]
-    _additional_skip_redact: ClassVar[list[str]] = ["function", "file", "code", "outputs"]
+    _additional_skip_redact: ClassVar[list[str]] = [
+        "function",
+        "file",
+        "code",
+        "arguments",
+        "outputs",
+    ]  # we have done it
 
     @staticmethod
     def _get_schema() -> str:
         return f"{_SCHEMAS}/sematic_step.json"
 
 
-@attr.define
+@_facet
 class SematicProvenanceRunFacet(RunFacet):
     """``sematic_provenance``."""
 
-    git: dict[str, Any] | None
-    python: str
-    platform: str
-    host: str
-    cpuCount: int  # noqa: N815
-    memoryBytes: int  # noqa: N815
-    packages: dict[str, Any] | None
-    image: str | None
-    providerVersion: str  # noqa: N815
+    git: dict[str, Any] | None = None
+    python: str | None = None
+    platform: str | None = None
+    host: str | None = None
+    cpuCount: int | None = None  # noqa: N815
+    cpuModel: str | None = None  # noqa: N815
+    cpuLimit: float | None = None  # noqa: N815
+    memoryBytes: int | None = None  # noqa: N815
+    memoryLimitBytes: int | None = None  # noqa: N815
+    scratch: dict[str, Any] | None = None
+    gpus: dict[str, Any] | None = None
+    packages: dict[str, Any] | None = None
+    image: str | None = None
+    imageDigest: str | None = None  # noqa: N815
+    containerId: str | None = None  # noqa: N815
+    executor: str | None = None
+    seeds: dict[str, int] | None = None
+    providerVersion: str | None = None  # noqa: N815
+    _additional_skip_redact: ClassVar[list[str]] = ["git", "packages", "gpus", "seeds"]
 
     @staticmethod
     def _get_schema() -> str:
         return f"{_SCHEMAS}/sematic_provenance.json"
 
 
-@attr.define
+@_facet
 class SematicResourcesRunFacet(RunFacet):
     """``sematic_resources``."""
 
@@ -80,7 +109,7 @@ class SematicResourcesRunFacet(RunFacet):
         return f"{_SCHEMAS}/sematic_resources.json"
 
 
-@attr.define
+@_facet
 class SematicMetricsRunFacet(RunFacet):
     """``sematic_metrics``."""
 
@@ -91,7 +120,23 @@ class SematicMetricsRunFacet(RunFacet):
         return f"{_SCHEMAS}/sematic_metrics.json"
 
 
-@attr.define
+@_facet
+class SematicCacheRunFacet(RunFacet):
+    """``sematic_cache``."""
+
+    status: str
+    key: str | None
+    reason: str
+    changed: list[dict[str, Any]]
+    computedBy: dict[str, Any] | None  # noqa: N815
+    _additional_skip_redact: ClassVar[list[str]] = ["status", "key"]
+
+    @staticmethod
+    def _get_schema() -> str:
+        return f"{_SCHEMAS}/sematic_cache.json"
+
+
+@_facet
 class SematicArtifactDatasetFacet(DatasetFacet):
     """``sematic_artifact``: the ref, field by field, and what its codec promises."""
 
@@ -116,6 +161,7 @@ _RUN_FACETS: Mapping[str, type[RunFacet]] = {
     "sematic_provenance": SematicProvenanceRunFacet,
     "sematic_resources": SematicResourcesRunFacet,
     "sematic_metrics": SematicMetricsRunFacet,
+    "sematic_cache": SematicCacheRunFacet,
 }
 
 
@@ -124,8 +170,8 @@ def lineage_of_step(record: StepRecord, reads: Iterable[ArtifactRef]) -> Operato
     return OperatorLineage(
         inputs=[input_of(ref) for ref in reads],
         outputs=[output_of(ref, record.facts.get(key, {})) for key, ref in record.outputs.items()],
-        run_facets=_run_facets(record.facets()),
-        job_facets=_source_code(record),
+        run_facets=_run_facets(redacted(record.facets())),
+        job_facets=_job_facets(record),
     )
 
 
@@ -166,6 +212,7 @@ def _dataset_facets(ref: ArtifactRef) -> dict[str, DatasetFacet]:
 
     location = symlinks_dataset.Identifier(namespace=repository().store.url, name=ref.digest, type="ARTIFACT")
     promises = promises_of(ref.codec)
+    shown = ref.has_value and not is_sensitive_name(ref.name.rpartition(".")[2])
     facets: dict[str, DatasetFacet] = {
         "version": dataset_version_dataset.DatasetVersionDatasetFacet(datasetVersion=ref.digest),
         "symlinks": symlinks_dataset.SymlinksDatasetFacet(identifiers=[location]),
@@ -174,8 +221,8 @@ def _dataset_facets(ref: ArtifactRef) -> dict[str, DatasetFacet]:
             codec=ref.codec,
             type=ref.type,
             size=ref.size,
-            value=ref.value if ref.has_value else None,
-            hasValue=ref.has_value,
+            value=redacted(ref.value) if shown else None,
+            hasValue=shown,
             deterministic=promises.deterministic,
             dependsOn=list(promises.depends_on),
             pickle=promises.pickle,
@@ -187,10 +234,57 @@ def _dataset_facets(ref: ArtifactRef) -> dict[str, DatasetFacet]:
 
 
 def _run_facets(content: Mapping[str, Mapping[str, Any]]) -> dict[str, RunFacet]:
-    return {name: _RUN_FACETS[name](**fields) for name, fields in content.items()}
+    return {
+        name: _STANDARD[name](fields) if name in _STANDARD else _own(name, fields) for name, fields in content.items()
+    }
 
 
-def _source_code(record: StepRecord) -> dict[str, Any]:
-    if not record.source or not conf.is_source_enabled():
-        return {}
-    return {"sourceCode": source_code_job.SourceCodeJobFacet(language="python", sourceCode=record.source)}
+def _own(name: str, fields: Mapping[str, Any]) -> RunFacet:
+    """One of our facets; a pod whose image has another version of this package may tell what we do not know."""
+    kind = _RUN_FACETS[name]
+    known = {attribute.name for attribute in attr.fields(kind)}
+    return kind(**{field: value for field, value in fields.items() if field in known})
+
+
+def _environment(fields: Mapping[str, Any]) -> RunFacet:
+    return environment_variables_run.EnvironmentVariablesRunFacet(
+        environmentVariables=[
+            environment_variables_run.EnvironmentVariable(name=name, value=value)
+            for name, value in fields["environmentVariables"].items()
+        ]
+    )
+
+
+def _parameters(fields: Mapping[str, Any]) -> RunFacet:
+    return execution_parameters_run.ExecutionParametersRunFacet(
+        parameters=[
+            execution_parameters_run.ExecutionParameter(
+                key=name, value=value if isinstance(value, str) else json.dumps(value)
+            )
+            for name, value in fields["parameters"].items()
+        ]
+    )
+
+
+_STANDARD: Mapping[str, Callable[[Mapping[str, Any]], RunFacet]] = {
+    "environmentVariables": _environment,
+    "executionParameters": _parameters,
+}
+
+
+def _job_facets(record: StepRecord) -> dict[str, Any]:
+    facets: dict[str, Any] = {}
+    if record.source and conf.is_source_enabled():
+        source = redacted_text(without_credentials(without_assigned_secrets(record.source)))
+        facets["sourceCode"] = source_code_job.SourceCodeJobFacet(language="python", sourceCode=source)
+    git = (record.provenance or {}).get("git") or {}
+    if git.get("remote") and git.get("commit"):
+        facets["sourceCodeLocation"] = source_code_location_job.SourceCodeLocationJobFacet(
+            type="git",
+            url=git["remote"],
+            repoUrl=git["remote"],
+            path=git.get("path"),
+            version=git["commit"],
+            branch=git.get("branch"),
+        )
+    return facets

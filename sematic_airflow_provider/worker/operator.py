@@ -3,30 +3,52 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.standard.operators.python import PythonOperator
 from airflow.sdk.bases.decorator import DecoratedOperator
+from airflow.sdk.definitions._internal.expandinput import MappedArgument
 from airflow.sdk.definitions.asset import BaseAsset
+from airflow.sdk.definitions.xcom_arg import PlainXComArg, XComArg
 
 from sematic_airflow_provider.artifacts.codecs.type_names import classes_of
 from sematic_airflow_provider.artifacts.ref import ArtifactRef
-from sematic_airflow_provider.errors import SematicError, StepError
-from sematic_airflow_provider.lineage import capture, provenance, source
+from sematic_airflow_provider.errors import ArtifactCorruptedError, SematicError, StepError
+from sematic_airflow_provider.lineage import capture, source
 from sematic_airflow_provider.lineage.naming import RETURN_KEY, output_name
 from sematic_airflow_provider.lineage.resources import ResourceMeter
+from sematic_airflow_provider.lineage.seeds import check_seed, seeded
 from sematic_airflow_provider.lineage.step import StepRecord
+from sematic_airflow_provider.steps.validation import Validator
 from sematic_airflow_provider.worker.arguments import artifact_of_asset, bind, collect_assets, handed, has_lazy
+from sematic_airflow_provider.worker.cacheable import checked_policy
 from sematic_airflow_provider.worker.context import step_key
+from sematic_airflow_provider.worker.fields import field_outputs, taken_fields
 from sematic_airflow_provider.worker.generators import result_of, teller
-from sematic_airflow_provider.worker.validation import Validator
+from sematic_airflow_provider.worker.mapping import collection, length_of, own_member
 from sematic_airflow_provider.worker.xcom import MappableRef, lazy_refs
 
 if TYPE_CHECKING:
     from sematic_airflow_provider.artifacts.repository import Repository
+    from sematic_airflow_provider.settings import Settings
+    from sematic_airflow_provider.steps.policy import CachePolicy
 
 COMPUTE = ("local", "kubernetes")
+
+
+class NoCache(AbstractContextManager["NoCache"]):
+    """Knows nothing and keeps nothing: the cache of a step that has none."""
+
+    def __exit__(self, *_: object) -> None: ...
+
+    def found(self) -> bool:
+        """Never."""
+        return False
+
+    def keep(self, value: Any = None) -> None:
+        """Not here."""
 
 
 class SematicOperator(DecoratedOperator, PythonOperator):
@@ -34,6 +56,8 @@ class SematicOperator(DecoratedOperator, PythonOperator):
 
     :param python_callable: the function
     :param compute: ``local`` (in the worker's process) or ``kubernetes`` (in a pod); by default ``[sematic] compute``
+    :param cache: True, False or a CachePolicy: whether what an equal step returned before is used; by default ``[sematic] cache``
+    :param seed: set and recorded for Python's, NumPy's and PyTorch's generators before the function runs
     """
 
     custom_operator_name = "@task.sematic"
@@ -47,13 +71,19 @@ class SematicOperator(DecoratedOperator, PythonOperator):
         op_args: Any,
         op_kwargs: Any,
         compute: str | None = None,
+        seed: int | None = None,
+        cache: bool | CachePolicy | None = None,
         **kwargs: Any,
     ) -> None:
         if compute is not None and compute not in COMPUTE:
             raise ValueError(f"compute must be one of {', '.join(COMPUTE)}, it is {compute!r}")
+        if cache is not None:
+            checked_policy(cache, python_callable)
         for_python_operator = {"python_callable": python_callable, "op_args": op_args, "op_kwargs": op_kwargs}
         super().__init__(kwargs_to_upstream=for_python_operator, **for_python_operator, **kwargs)
         self.compute = compute
+        self.cache = cache
+        self.seed = None if seed is None else check_seed(seed)
         self.show_return_value_in_logs = False  # values belong into the store, not into logs
         self.inlets.extend(asset for asset in collect_assets(self.op_args, self.op_kwargs) if asset not in self.inlets)
         self._record: StepRecord | None = None
@@ -66,6 +96,10 @@ class SematicOperator(DecoratedOperator, PythonOperator):
             return content
         if isinstance(content, BaseAsset):
             return artifact_of_asset(content, context)
+        if isinstance(content, MappedArgument):
+            return own_member(content, context)
+        if isinstance(content, XComArg) and not isinstance(content, PlainXComArg):
+            return list(collection(content, context))  # what map, zip or concat make of outputs
         if has_lazy(content):
             with lazy_refs():
                 return super().render_template(content, context, jinja_env, seen_oids)
@@ -83,49 +117,76 @@ class SematicOperator(DecoratedOperator, PythonOperator):
             with classes_of(self.python_callable):
                 return self._execute_step(context)
         except SematicError as error:
+            if isinstance(error, ArtifactCorruptedError):
+                raise AirflowFailException(f"{error} {self._healed(error)}") from error
             if error.permanent:
                 raise AirflowFailException(str(error)) from error
             raise
 
+    def _healed(self, error: ArtifactCorruptedError) -> str:
+        from sematic_airflow_provider.artifacts.healing import heal
+        from sematic_airflow_provider.worker.stores import repository
+
+        return heal(error, repository().store, self._record.arguments.values() if self._record is not None else ())
+
     def _execute_step(self, context: Any) -> Any:
         from sematic_airflow_provider.settings import load_settings
+        from sematic_airflow_provider.worker.provenance import StepProvenance
         from sematic_airflow_provider.worker.setup_checks import check_xcom_backend, warn_without_lineage
         from sematic_airflow_provider.worker.stores import repository
 
         check_xcom_backend()
         warn_without_lineage(self.log)
-        settings, store = load_settings(), repository()
+        settings = load_settings()
+        found = source.locate(self.python_callable)
+        told = StepProvenance(found.file, settings, self, context)  # first: git answers while the store is opened
+        store = repository()
         step = capture.for_step(step_key(context["ti"]))
-        self._record = record = self._begin(store)
+        self._record = record = self._begin(found, store)
+        told.begin(record, store)
         meter = ResourceMeter()
+        seeds: dict[str, int] = {}
         try:
             record.arguments, record.context_arguments = bind(self, context, store)
-            if (self.compute or settings.compute) == "kubernetes":
-                from sematic_airflow_provider.worker.pod_step import run_in_pod
+            with self._caching(context, record, store, settings) as cache:
+                if cache.found():
+                    pass
+                elif (self.compute or settings.compute) == "kubernetes":
+                    from sematic_airflow_provider.worker.pod_step import run_in_pod
 
-                run_in_pod(self, context, record, store, settings)
-            else:
-                value = self._call(context, store)
-                record.outputs = self._save(value, store)
-                record.facts = self._facts(value)
+                    run_in_pod(self, context, record, store, settings)
+                    cache.keep()
+                else:
+                    with seeded(self.seed) as seeds:
+                        value = self._call(context, store)
+                        record.outputs = self._save(value, store)
+                    record.facts = self._facts(value)
+                    cache.keep(value)
         finally:
+            told.end(record, seeds)
             store.scratch.clear()
             record.metrics = record.metrics or step.metrics
             if record.resources is None:
                 record.resources = meter.read()
         self._attach_to_outlets(context, record, store)
-        return self._returned(record, store)
+        self._push_fields(context, record, store)
+        return self._returned(record, store, mapped=context["ti"].map_index not in (None, -1))
 
-    def _begin(self, store: Repository) -> StepRecord:
-        """What is known before the function runs: where it stands, what it reaches, and where it runs."""
-        found = source.locate(self.python_callable)
+    def _caching(self, context: Any, record: StepRecord, store: Repository, settings: Settings) -> Any:
+        """The step cache; most steps use none, and need not load what it takes."""
+        if not (settings.cache if self.cache is None else self.cache):
+            return NoCache()
+        from sematic_airflow_provider.worker.cache import caching
+
+        return caching(self, context, record, store, settings)
+
+    def _begin(self, found: source.FunctionSource, store: Repository) -> StepRecord:
+        """What is known before the function runs: where it stands, and what it reaches."""
         record = StepRecord(found.function, found.file, found.line, found.text)
         try:
             record.code = store.save(source.reachable_source(self.python_callable))
         except source.SourceUnavailableError as error:
             record.code_unavailable = str(error)
-        record.provenance = provenance.collect(found.file)
-        record.provenance["packages"] = store.save(provenance.packages()).to_json()
         return record
 
     def _call(self, context: Any, store: Repository) -> Any:
@@ -146,7 +207,7 @@ class SematicOperator(DecoratedOperator, PythonOperator):
         return result_of(self.python_callable(*self.op_args, **self.op_kwargs), self._tell_assets)
 
     def _save(self, value: Any, store: Repository) -> dict[str, ArtifactRef]:
-        from sematic_airflow_provider.pod.run import save_outputs
+        from sematic_airflow_provider.lineage.outputs import save_outputs
 
         return save_outputs(store, value, multiple=bool(self.multiple_outputs), prefix=f"{self.dag_id}.{self.task_id}")
 
@@ -173,20 +234,26 @@ class SematicOperator(DecoratedOperator, PythonOperator):
             return record.outputs[RETURN_KEY]
         return store.save(dict(record.outputs), name=output_name(self.dag_id, self.task_id))
 
-    def _returned(self, record: StepRecord, store: Repository) -> Any:
+    def _push_fields(self, context: Any, record: StepRecord, store: Repository) -> None:
+        """Push the fields of the output that other tasks take by name."""
+        if RETURN_KEY not in record.outputs or not (names := taken_fields(self)):
+            return
+        for name, ref in field_outputs(self, record.outputs[RETURN_KEY], names, store).items():
+            record.outputs[name] = ref
+            context["ti"].xcom_push(name, ref)
+
+    def _returned(self, record: StepRecord, store: Repository, *, mapped: bool) -> Any:
         """What Airflow pushes: refs, in the shape that it expects of this task."""
         if not record.outputs:
             return None
         if self.multiple_outputs:
             return dict(record.outputs)
         ref = record.outputs[RETURN_KEY]
-        if next(iter(self.iter_mapped_dependants()), None) is None:
-            return ref
-        value = store.load(ref)
-        if isinstance(value, Mapping):
-            return MappableRef(ref, list(value.items()))
-        if isinstance(value, Sequence) and not isinstance(value, (str, bytes, bytearray)):
-            return MappableRef(ref, value)
+        if mapped or next(iter(self.iter_mapped_dependants()), None) is None:
+            return ref  # over a mapped task, others are expanded instance by instance
+        length = length_of(ref, store) if record.length is None else record.length
+        if length is not None:
+            return MappableRef(ref, length)
         raise StepError(
             f"task {self.task_id} returned {ref.type}, but other tasks are expanded over its result: return a list or a dict"
         )

@@ -8,8 +8,8 @@ from airflow.providers.cncf.kubernetes.operators.pod import KubernetesPodOperato
 from kubernetes.client import models as k8s
 
 from sematic_airflow_provider.pod.spec import TASK_VARIABLE, PodTask
+from sematic_airflow_provider.worker.pod_step import STEP_CONTAINER as CONTAINER
 
-CONTAINER = "base"
 COMMAND = ("python", "-m", "sematic_airflow_provider.pod")
 
 

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 from sematic_airflow_provider.artifacts.handing import read_with
 from sematic_airflow_provider.artifacts.ref import ArtifactRef
 from sematic_airflow_provider.errors import ConfigurationError, MissingExtraError, StepError
+from sematic_airflow_provider.lineage.machine import digest_of
 from sematic_airflow_provider.pod.spec import PodResult, PodTask
+from sematic_airflow_provider.worker.redaction import redacted_text
 from sematic_airflow_provider.worker.xcom import note_read
 
 if TYPE_CHECKING:
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from sematic_airflow_provider.worker.operator import SematicOperator
 
 RESULTS = "results"
+STEP_CONTAINER = "base"
 
 
 def run_in_pod(
@@ -36,7 +39,7 @@ def run_in_pod(
     record.compute = "kubernetes"
     failure: Exception | None = None
     try:
-        _run_pod(operator, task, context, settings)
+        _run_pod(operator, task, context, settings, record)
     except Exception as error:  # noqa: BLE001 - the result document, written before the pod ended, explains it better
         failure = error
     document = store.store.read_document(task.result)
@@ -83,10 +86,12 @@ def _pod_task(operator: SematicOperator, record: StepRecord, settings: Settings)
         allow_pickle=settings.allow_pickle,
         previews=settings.previews,
         compress=settings.compress,
+        seed=operator.seed,
+        record_env=settings.record_env,
     )
 
 
-def _run_pod(operator: SematicOperator, task: PodTask, context: Any, settings: Settings) -> None:
+def _run_pod(operator: SematicOperator, task: PodTask, context: Any, settings: Settings, record: StepRecord) -> None:
     from airflow.sdk.bases.operator import ExecutorSafeguard
 
     try:
@@ -108,13 +113,25 @@ def _run_pod(operator: SematicOperator, task: PodTask, context: Any, settings: S
     )
     operator.on_kill = pod.on_kill
     # The sentinel says that a task runner calls this: nested execution is meant here.
-    pod.execute(context, **{f"{type(pod).__name__}__sentinel": ExecutorSafeguard.sentinel_value})
+    try:
+        pod.execute(context, **{f"{type(pod).__name__}__sentinel": ExecutorSafeguard.sentinel_value})
+    finally:
+        record.provenance = (record.provenance or {}) | {"imageDigest": _image_digest(pod.remote_pod)}
+
+
+def _image_digest(pod: Any) -> str | None:
+    """What the container really ran: a pod cannot read its own status, whoever watches it can."""
+    statuses = (pod.status.container_statuses if pod is not None and pod.status is not None else None) or ()
+    return next((digest_of(status.image_id) for status in statuses if status.name == STEP_CONTAINER), None)
 
 
 def _fill(record: StepRecord, result: PodResult) -> None:
     record.resources = dict(result.resources)
     record.metrics = dict(result.metrics)
-    record.provenance = (record.provenance or {}) | {k: v for k, v in result.provenance.items() if k != "git"}
+    there = {name: value for name, value in result.provenance.items() if name != "git"}
+    record.environment = {name: redacted_text(value) for name, value in (there.pop("environment", None) or {}).items()}
+    digest = there.get("imageDigest") or (record.provenance or {}).get("imageDigest")
+    record.provenance = (record.provenance or {}) | there | {"imageDigest": digest}
     if result.error:
         last = result.error.strip().splitlines()[-1]
         if result.permanent:

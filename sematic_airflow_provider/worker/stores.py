@@ -10,7 +10,6 @@ from sematic_airflow_provider.artifacts.repository import Repository
 from sematic_airflow_provider.configured_store import configured_store
 from sematic_airflow_provider.settings import Settings, load_settings
 
-
 _given: Repository | None = None
 
 

@@ -15,6 +15,7 @@ from openlineage.client.transport.transport import Config, Transport
 
 from sematic_airflow_provider.artifacts.digest import digest_bytes
 from sematic_airflow_provider.settings import Settings, load_settings
+from sematic_airflow_provider.worker.redaction import redacted_event
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +55,7 @@ class SematicTransport(Transport):
         Raises:
             StoreError: it could be neither posted nor kept; the OpenLineage provider logs that and goes on.
         """
-        text = Serde.to_json(event)
+        text = json.dumps(redacted_event(json.loads(Serde.to_json(event))), separators=(",", ":"))
         settings = load_settings()
         if settings.lineage_api_key and settings.lineage_url:
             reason = _post(settings, text)

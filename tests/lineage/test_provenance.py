@@ -1,58 +1,85 @@
-"""What was true when a step ran."""
+"""What was true when a step ran, gathered beside it."""
 
 from __future__ import annotations
 
 import subprocess
+import sys
 from pathlib import Path
 
-from sematic_airflow_provider.lineage import provenance, resources
+import pytest
+
+from sematic_airflow_provider import __version__
+from sematic_airflow_provider.artifacts.local_store import LocalStore
+from sematic_airflow_provider.artifacts.ref import ArtifactRef
+from sematic_airflow_provider.artifacts.repository import Repository
+from sematic_airflow_provider.lineage import resources
+from sematic_airflow_provider.lineage.provenance import Provenance
 
 
-def _git(folder: Path, *arguments: str) -> None:
-    subprocess.run(
-        ["git", "-c", "user.name=a", "-c", "user.email=a@example.com", *arguments],
-        cwd=folder,
-        check=True,
-        capture_output=True,
-    )
+@pytest.fixture
+def store(tmp_path: Path) -> Repository:
+    (tmp_path / "store").mkdir()
+    return Repository(LocalStore(tmp_path / "store"))
 
 
-def _repository(folder: Path) -> Path:
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    folder = tmp_path / "checkout"
     folder.mkdir()
-    _git(folder, "init", "-b", "trunk")
     (folder / "flow.py").write_text("x = 1\n")
-    _git(folder, "add", ".")
-    _git(folder, "commit", "-m", "one")
+    for arguments in (("init", "-b", "trunk"), ("add", "."), ("commit", "-m", "one")):
+        who = ("-c", "user.name=a", "-c", "user.email=a@example.com")
+        subprocess.run(["git", *who, *arguments], cwd=folder, check=True, capture_output=True)
     return folder / "flow.py"
 
 
-def test_a_clean_checkout_gives_commit_and_branch(tmp_path: Path) -> None:
-    file = _repository(tmp_path / "clean")
-    git = provenance.collect(str(file))["git"]
-    assert len(git["commit"]) == 40
-    assert (git["branch"], git["dirty"], git["remote"]) == ("trunk", False, None)
+def test_it_tells_git_python_packages_machine_and_seeds(store: Repository, file: Path) -> None:
+    gathered = Provenance(str(file))
+    gathered.begin(store)
+    found = gathered.end({"python": 7})
+    assert (found["git"]["branch"], found["git"]["dirty"], found["git"]["path"]) == ("trunk", False, "flow.py")
+    assert (found["git"]["diff"], found["git"]["diffRedacted"]) == (None, False)
+    assert found["python"] == ".".join(map(str, sys.version_info[:3]))
+    assert store.load(ArtifactRef.from_json(found["packages"]))["apache-airflow"].startswith("3.")
+    assert found["cpuCount"] >= 1
+    assert (found["seeds"], found["providerVersion"]) == ({"python": 7}, __version__)
 
 
-def test_an_uncommitted_change_makes_it_dirty(tmp_path: Path) -> None:
-    file = _repository(tmp_path / "dirty")
+def test_the_uncommitted_difference_is_an_artifact_that_equal_ones_share(store: Repository, file: Path) -> None:
     file.write_text("x = 2\n")
-    assert provenance.collect(str(file))["git"]["dirty"] is True
+    first, second = (Provenance(str(file)).begin(store)["git"]["diff"] for _ in range(2))
+    assert first == second
+    assert "+x = 2" in store.load(ArtifactRef.from_json(first))
 
 
-def test_a_token_in_the_remote_is_left_out(tmp_path: Path) -> None:
-    file = _repository(tmp_path / "remote")
-    _git(file.parent, "remote", "add", "origin", "https://user:secret@git.example.com/a/b.git")
-    assert provenance.collect(str(file))["git"]["remote"] == "https://git.example.com/a/b.git"
+def test_secrets_in_the_difference_are_masked_and_that_is_said(store: Repository, file: Path) -> None:
+    file.write_text("PASSWORD = 'canary-1'\nurl = 'https://me:canary-2@host'\nother = 'canary-3'\n")
+    git = Provenance(str(file), redact=lambda text: text.replace("canary-3", "***")).begin(store)["git"]
+    text = store.load(ArtifactRef.from_json(git["diff"]))
+    assert git["diffRedacted"] is True
+    assert "+PASSWORD = '***'" in text
+    assert "https://host" in text
+    assert "canary" not in text
 
 
-def test_outside_a_repository_there_is_no_git(tmp_path: Path) -> None:
-    assert provenance.collect(str(tmp_path / "flow.py"))["git"] is None
+def test_a_step_without_a_file_has_no_git(store: Repository) -> None:
+    assert Provenance(None).begin(store)["git"] is None
 
 
-def test_packages_are_normalised_and_have_versions() -> None:
-    found = provenance.packages()
-    assert found["apache-airflow"].startswith("3.")
-    assert all(name == name.lower() and "_" not in name for name in found)
+def test_listed_variables_are_recorded_and_redacted(store: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MODEL_REGION", "eu canary")
+    found = Provenance(None, record_env=["MODEL_*"], redact=lambda text: text.replace("canary", "***")).begin(store)
+    assert found["environment"] == {"MODEL_REGION": "eu ***"}
+
+
+def test_an_abandoned_one_leaves_no_process(file: Path) -> None:
+    gathered = Provenance(str(file))
+    gathered.abandon()
+    assert gathered._checkout is not None
+    assert all(
+        process is None or process.returncode is not None
+        for process in (gathered._checkout._status, gathered._checkout._remotes)
+    )
 
 
 def test_the_peak_is_of_what_was_measured_not_of_what_came_before() -> None:

@@ -6,9 +6,11 @@ import re
 from collections.abc import Iterable
 from functools import cache, lru_cache
 from importlib import import_module
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint
+from itertools import chain
 from typing import Any, BinaryIO, Protocol
 
+from sematic_airflow_provider.artifacts.codecs.entry_points import entry_points_of
 from sematic_airflow_provider.errors import NoCodecError
 
 GROUP = "sematic_airflow_provider.codecs"
@@ -87,10 +89,10 @@ def built_in_names() -> list[str]:
 
 def codec_for(value: object) -> Codec | None:
     """The codec that writes this value: third parties' first, then ours. None: no safe codec does."""
-    for codec in (*_third_party().values(), *(_built_in(name) for name, _ in _BUILT_IN if name != PICKLE)):
-        if codec.handles(value):
-            return codec
-    return None
+    built_in = (
+        _built_in(name) for name, _ in _BUILT_IN if name != PICKLE
+    )  # one after another: the modules of most are never needed
+    return next((codec for codec in chain(_third_party().values(), built_in) if codec.handles(value)), None)
 
 
 def advice_for(value: object) -> str | None:
@@ -141,7 +143,7 @@ def _built_in(name: str) -> Codec:
 
 @lru_cache(maxsize=1)
 def _third_party() -> dict[str, Codec]:
-    return registered(entry_points(group=GROUP))
+    return registered(entry_points_of(GROUP))
 
 
 def registered(entries: Iterable[EntryPoint]) -> dict[str, Codec]:

@@ -1,0 +1,33 @@
+"""What Airflow knows about a step, and its OpenLineage provider does not send: the executor, and the parameters of the run."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+IN_PROCESS = "in process"
+
+
+def executor_of(task: Any) -> str:
+    """The executor that runs the task: its own, else the deployment's first; ``in process`` under ``airflow dags test``."""
+    from airflow.sdk.configuration import conf
+
+    if _tested():
+        return IN_PROCESS
+    configured = str(conf.get("core", "executor", fallback="") or "")
+    return str(getattr(task, "executor", None) or configured.split(",")[0].strip())
+
+
+def parameters_of(context: Any) -> dict[str, Any]:
+    """The parameters of the run by name, as JSON has them: defaults of the Dag, and what the run was triggered with. Not redacted yet."""
+    params = context.get("params") or {}
+    found = params.dump() if hasattr(params, "dump") else dict(params)
+    plain: dict[str, Any] = json.loads(json.dumps(found, default=str))
+    return plain
+
+
+def _tested() -> bool:
+    """Whether the supervisor of this task is this process."""
+    from airflow.sdk.execution_time import task_runner
+
+    return type(getattr(task_runner, "SUPERVISOR_COMMS", None)).__name__ == "InProcessSupervisorComms"
