@@ -55,8 +55,10 @@ def layers(value: object) -> Iterator[Any]:
             value = getattr(value, "__wrapped__", None)
         elif is_ours(type(value).__module__):
             value = getattr(value, "function", None)
-        elif not isinstance(value, type) and not isinstance(value, types.ModuleType):
-            value = getattr(value, "__dict__", {}).get("__wrapped__") or getattr(value, "func", None)
+        elif isinstance(value, (functools.partial, functools.partialmethod, functools.cached_property)):
+            value = value.func
+        elif not isinstance(value, (type, types.ModuleType)):
+            value = getattr(value, "__dict__", {}).get("__wrapped__")  # not by getattr: objects may answer to any name
         else:
             return
 

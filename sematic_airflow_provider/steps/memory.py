@@ -22,14 +22,21 @@ _CHANGING = frozenset(
     }
 )  # fmt: skip
 
+_CHANGED = re.compile(r"(\w+)\s*(?:\[|\.(\w+)\()")
+_GLOBAL = re.compile(r"\bglobal ([^\n#;]+)")
+
 
 def may_be_memory(parsed: Parsed, name: str) -> bool:
     """A quick look at the text, to spare most modules the long one."""
-    known = re.escape(name)
-    return bool(
-        re.search(rf"\bglobal\b[^\n]*\b{known}\b", parsed.text)
-        or re.search(rf"\b{known}\s*(?:\[|\.(?:{'|'.join(_CHANGING)})\b)", parsed.text)
-    )
+    return name in _candidates(parsed)
+
+
+@lru_cache(maxsize=256)
+def _candidates(parsed: Parsed) -> set[str]:
+    found = {name for name, method in _CHANGED.findall(parsed.text) if not method or method in _CHANGING}
+    for names in _GLOBAL.findall(parsed.text):
+        found.update(name.strip() for name in names.split(","))
+    return found
 
 
 def fillers(parsed: Parsed, name: str) -> set[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import builtins
+import os
 import sys
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -17,7 +18,7 @@ from sematic_airflow_provider.steps.memory import fillers, may_be_memory, run_on
 from sematic_airflow_provider.steps.modules import Modules, SourceModule, is_ours
 from sematic_airflow_provider.steps.running import Running
 from sematic_airflow_provider.steps.scopes import Chain, ImportTarget, Uses
-from sematic_airflow_provider.steps.units import Unit
+from sematic_airflow_provider.steps.units import Unit, environment_in
 
 
 class Reach:
@@ -72,11 +73,11 @@ class Reach:
         """Something that this module imports is used; returns what it is, in words for digests."""
         name = module.absolute(target.module, target.level)
         full = chain if target.name is None else (target.name, *chain)
-        label = self.module(name, full, sure=sure)
+        label = self.module(name, full, sure=sure, asked_by=module)
         return label if target.name is None else f"{label}:{target.name}"
 
-    def module(self, name: str, chain: Chain, *, sure: bool) -> str:
-        """A module is used, or what the chain takes of it."""
+    def module(self, name: str, chain: Chain, *, sure: bool, asked_by: SourceModule | None = None) -> str:
+        """A module is used, or what the chain takes of it. A package that imports from itself means a submodule."""
         place = self.modules.place(name)
         if place.origin == "third":
             self.third_party(name if place.file or not chain else f"{name}.{chain[0]}")
@@ -87,7 +88,9 @@ class Reach:
             self.sure.add(module)
         if module.parsed is None or not chain:
             self.whole(module)
-        elif chain[0] not in module.parsed.binders and self.modules.place(f"{name}.{chain[0]}").origin != "missing":
+        elif (chain[0] not in module.parsed.binders or module is asked_by) and self.modules.place(
+            f"{name}.{chain[0]}"
+        ).origin != "missing":
             self.module(f"{name}.{chain[0]}", chain[1:], sure=sure)
         else:
             self.push(module, chain[0], chain[1:])
@@ -111,6 +114,14 @@ class Reach:
             self.packages[found[0]] = found[1]
         else:
             self.unknown.add(f"the version of {name.partition('.')[0]}, which belongs to no installed distribution")
+
+    def note(self, into: dict[str, str], key: str, digest: str) -> None:
+        """Write down a digest; another thing of the same name gets a number."""
+        numbered, number = key, 1
+        while into.get(numbered, digest) != digest:
+            number += 1
+            numbered = f"{key} #{number}"
+        into[numbered] = digest
 
     def kept_decorators(self, decorators: Sequence[ast.expr], module: SourceModule) -> list[ast.expr]:
         """Those that are not Airflow's or ours."""
@@ -162,9 +173,18 @@ class Reach:
                 kept = self.kept_decorators(unit.decorators, module)
                 texts.append(unit.text(kept))
                 self.follow(unit.uses(kept), module, label)
+                if not self.is_sure(module) and "assignment" in kinds:
+                    self._environment(unit)
         self.definitions[label] = digest_bytes("\n".join(texts).encode("utf-8", "surrogatepass"))
         if self.is_sure(module) and module.namespace and name in module.namespace:
             self.running.bound(module.namespace[name], module, name, units)
+
+    def _environment(self, unit: Unit) -> None:
+        """A constant whose value cannot be told was made of environment variables."""
+        for name in environment_in(unit.node):
+            self.values[f"environment:{name}"] = digest_bytes(
+                repr(os.environ.get(name)).encode("utf-8", "surrogatepass")
+            )
 
     def _unbound(self, module: SourceModule, name: str, chain: Chain) -> None:
         """A name that no statement of the module binds: it comes from a star import, by magic, or is built in."""

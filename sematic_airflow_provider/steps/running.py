@@ -88,14 +88,18 @@ class Running:
                 continue
             for function in functions:
                 self._parts(function)
-                if function.__code__.co_filename != module.place.file:
+                file = function.__code__.co_filename
+                if file != module.place.file:
+                    if not file.startswith("<"):  # a decorator's, or what was put in place of the one in the text
+                        self._function(function)
                     continue
                 if compiled is None:
                     compiled = _compiled(module, units)
                 digest = digest_of_code(function.__code__)
                 several = sum("definition" in unit.bindings[name] for unit in units) > 1
                 if several or (compiled and digest not in compiled):
-                    self._reach.definitions[f"{module.label}:{name} as loaded ({function.__qualname__})"] = digest
+                    key = f"{module.label}:{name} as loaded ({function.__qualname__})"
+                    self._reach.note(self._reach.definitions, key, digest)
 
     def _described(self, value: object, module: SourceModule | None, *, is_deep: bool) -> tuple[str | None, bool]:
         before = (self._is_deep, self._is_data, self._describer)
@@ -244,12 +248,13 @@ class Running:
         kept = self._reach.kept_decorators(found.node.decorator_list, module)
         fields = {name: getattr(found.node, name, None) for name in found.node._fields}
         bare = ast.copy_location(type(found.node)(**{**fields, "decorator_list": kept}), found.node)
-        self._reach.definitions[label] = digest_bytes(text_of(bare).encode("utf-8", "surrogatepass"))
+        text = digest_bytes(text_of(bare).encode("utf-8", "surrogatepass"))
+        self._reach.note(self._reach.definitions, label, text)
         self._reach.follow(uses_of([bare], found.scope), module, label)
         compiled = _compiled(module, [found.unit])
         digest = digest_of_code(function.__code__)
         if compiled and digest not in compiled:
-            self._reach.definitions[f"{label} as loaded"] = digest
+            self._reach.note(self._reach.definitions, f"{label} as loaded", digest)
         return label
 
     def _without_text(self, function: types.FunctionType, module: SourceModule | None) -> str:
@@ -257,9 +262,7 @@ class Running:
         own = module.label if module is not None else stable_name(str(function.__globals__.get("__name__") or ""))
         digest = digest_of_code(code)
         label = f"{own}:{function.__qualname__} (compiled)"
-        if label in self._reach.definitions and self._reach.definitions[label] != digest:
-            label = f"{own}:{function.__qualname__} (compiled, {digest[:12]})"
-        self._reach.definitions[label] = digest
+        self._reach.note(self._reach.definitions, label, digest)
         used = names_in(code)
         if module is not None:
             uses = uses_of(lambdas_at(module, code.co_firstlineno))
@@ -286,7 +289,10 @@ class Running:
         names = function.__globals__
         module_name = str(names.get("__name__") or "")
         place = origin_of_file(function.__code__.co_filename)
-        is_first = place == "first" or function.__code__.co_filename.startswith("<")
+        is_made = function.__code__.co_filename.startswith(
+            "<"
+        )  # by exec: where it wraps something, by a library's decorator
+        is_first = place == "first" or (is_made and wrapped is None)
         module = (
             self._reach.modules.source_of_file(names["__file__"], module_name, names)
             if place == "first" and names.get("__file__") == function.__code__.co_filename
@@ -311,7 +317,7 @@ class Running:
                 continue
             digest, _ = self.deep(value, module) if is_first else (None, False)
             if digest is not None:
-                self._reach.values[f"default:{prefix}{name}"] = digest
+                self._reach.note(self._reach.values, f"default:{prefix}{name}", digest)
             elif is_first and found is None:
                 self._reach.unknown.add(
                     f"the default of {name} in {function.__qualname__}: nobody knows {type(value).__qualname__} objects"
@@ -341,12 +347,16 @@ class Running:
             if around and is_memory(around[-1], name):
                 return
         if not is_first:
-            if isinstance(value, (types.FunctionType, functools.partial, type)):
-                self._code(value)
+            members = (
+                value.values() if isinstance(value, dict) else value if isinstance(value, (list, tuple)) else [value]
+            )
+            for member in members:
+                if isinstance(member, (types.FunctionType, types.MethodType, functools.partial, type)):
+                    self._code(member)
             return
         digest, _ = self.deep(value, module)
         if digest is not None:
-            self._reach.values[key] = digest
+            self._reach.note(self._reach.values, key, digest)
         elif not is_ours(type(value).__module__):
             self._reach.unknown.add(f"{key}: nobody knows {type(value).__qualname__} objects")
 

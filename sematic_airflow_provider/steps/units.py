@@ -57,7 +57,7 @@ class Unit:
     @property
     def for_type_checkers(self) -> bool:
         """Whether it stands below ``if TYPE_CHECKING`` and never runs."""
-        return any(branch and _name(test) == "TYPE_CHECKING" for test, branch in self.guards)
+        return any(branch and _last_name(test) == "TYPE_CHECKING" for test, branch in self.guards)
 
 
 @dataclass(slots=True, eq=False)
@@ -88,6 +88,10 @@ def parse(text: str) -> Parsed | None:
     for unit in units:
         for name in unit.bindings:
             binders.setdefault(name, []).append(unit)
+    for unit in units:
+        for name in _registered_with(unit, binders):
+            unit.bindings[name] = ["change"]
+            binders[name].append(unit)
     imported = sorted({name for unit in units for name in unit.targets if name != "*"})
     imports: list[ast.stmt] = [
         ast.fix_missing_locations(ast.Import([ast.alias(name)], lineno=1, col_offset=0)) for name in imported
@@ -123,6 +127,23 @@ def _units(body: Iterable[ast.stmt], guards: tuple[tuple[ast.expr, bool], ...]) 
             yield _expression(node, guards)
         else:
             yield _other(node, guards)
+
+
+def _registered_with(unit: Unit, binders: dict[str, list[Unit]]) -> set[str]:
+    """Names of the module whose things a decorator tells of the function: ``table`` of ``@table.add("x")``, ``total`` of ``@total.register``.
+
+    Decorators of imported modules (``@functools.cache``) tell nobody, unless they say that they register.
+    """
+    found: set[str] = set()
+    for decorator in unit.decorators:
+        attributes = [node.attr for node in ast.walk(decorator) if isinstance(node, ast.Attribute)]
+        root = root_of(decorator.func if isinstance(decorator, ast.Call) else decorator)
+        if root is None or root not in binders or not attributes or root in unit.bindings:
+            continue
+        is_imported = any("import" in binder.bindings[root] for binder in binders[root])
+        if not is_imported or any("register" in name for name in attributes):
+            found.add(root)
+    return found
 
 
 def _import(node: ast.Import | ast.ImportFrom, guards: tuple[tuple[ast.expr, bool], ...]) -> Unit:
@@ -161,6 +182,22 @@ def _other(node: ast.stmt, guards: tuple[tuple[ast.expr, bool], ...]) -> Unit:
     return unit
 
 
+def environment_in(node: ast.AST) -> set[str]:
+    """Environment variables that a statement reads by name."""
+    found: set[str] = set()
+    for inner in ast.walk(node):
+        name: ast.expr | None = None
+        if isinstance(inner, ast.Subscript) and _last_name(inner.value) == "environ":
+            name = inner.slice
+        elif isinstance(inner, ast.Call) and inner.args:
+            called = inner.func
+            is_get = isinstance(called, ast.Attribute) and _last_name(called.value) == "environ"
+            name = inner.args[0] if is_get or _last_name(called) == "getenv" else None
+        if isinstance(name, ast.Constant) and isinstance(name.value, str):
+            found.add(name.value)
+    return found
+
+
 def changed_in(node: ast.AST) -> set[str]:
     """Names whose things a statement changes in place, outside of the functions and classes in it."""
     found: set[str] = set()
@@ -190,8 +227,8 @@ def root_of(node: ast.expr, *, through_calls: bool = False) -> str | None:
     return node.id
 
 
-def _name(test: ast.expr) -> str | None:
-    return test.id if isinstance(test, ast.Name) else getattr(test, "attr", None)
+def _last_name(node: ast.expr) -> str | None:
+    return node.id if isinstance(node, ast.Name) else getattr(node, "attr", None)
 
 
 def _undecorated(node: ast.stmt) -> ast.stmt:
