@@ -58,6 +58,33 @@ export type Port = { label: string; node: ArtifactNode | DatasetNode };
 
 export type Ref = { digest: string; codec: string; type: string; size: number; value?: unknown };
 
+export type Provenance = {
+  git?: {
+    commit: string | null;
+    branch: string | null;
+    remote: string | null;
+    dirty: boolean | null;
+    diff?: Ref | null;
+    diffUnavailable?: string | null;
+  } | null;
+  python?: string;
+  platform?: string;
+  host?: string;
+  executor?: string | null;
+  cpuCount?: number;
+  cpuModel?: string | null;
+  cpuLimit?: number | null;
+  memoryBytes?: number;
+  memoryLimitBytes?: number | null;
+  gpus?: { devices?: { index: number; name: string | null; memoryBytes: number | null; driver: string | null }[] } | null;
+  scratch?: { freeBytes?: number } | null;
+  seeds?: Record<string, number> | null;
+  packages?: Ref | null;
+  image?: string | null;
+  imageDigest?: string | null;
+  providerVersion?: string;
+};
+
 export type RunDetails = {
   node: RunNode;
   inputs: Port[];
@@ -71,17 +98,7 @@ export type RunDetails = {
     codeUnavailable?: string | null;
   } | null;
   source: string | null;
-  provenance: {
-    git?: { commit: string; branch: string | null; remote: string | null; dirty: boolean | null } | null;
-    python?: string;
-    platform?: string;
-    host?: string;
-    cpuCount?: number;
-    memoryBytes?: number;
-    packages?: Ref | null;
-    image?: string | null;
-    providerVersion?: string;
-  } | null;
+  provenance: Provenance | null;
   cache: {
     status?: CacheStatus;
     key?: string | null;

@@ -66,7 +66,15 @@ const TRAIN_DETAILS = {
   outputs: [],
   step: { function: "flow.train", file: "/dags/flow.py", line: 7, compute: "local", arguments: { rate: { digest: "d", value: 0.1 } } },
   source: "def train(table): ...",
-  provenance: { git: { commit: "abcdef0123456789", branch: "main", remote: null, dirty: true }, python: "3.12.1", host: "worker-1" },
+  provenance: { git: { commit: "abcdef0123456789", branch: "main", remote: null, dirty: true }, python: "3.12.1",
+    host: "worker-1",
+    executor: "CeleryExecutor",
+    cpuCount: 8,
+    cpuLimit: 2,
+    cpuModel: "EPYC",
+    gpus: { devices: [{ index: 0, name: "H100", memoryBytes: 80e9, driver: "570.1" }] },
+    seeds: { numpy: 7 },
+  },
   resources: { durationSeconds: 5, cpuSeconds: 9, peakMemoryBytes: 123456789 },
   cache: {
     status: "miss",
@@ -185,7 +193,7 @@ describe("the page", () => {
     answering({ "/runs/train": { body: TRAIN_DETAILS }, graph: { body: buildPipeline() } });
     show(RUN, "/?lin_node=run:train");
     expect(await screen.findByText("0.7036817583751023")).toBeTruthy();
-    for (const text of ["ValueError: no", "uncommitted changes", "/dags/flow.py:7", "123 MB", "worker-1", "def train(table): ...", "1 failed"]) {
+    for (const text of ["ValueError: no", "uncommitted changes", "/dags/flow.py:7", "123 MB", "worker-1", "CeleryExecutor", "2 of 8, EPYC", "H100, 80.0 GB, driver 570.1", "seed of numpy", "def train(table): ...", "1 failed"]) {
       expect(screen.getByText(text), text).toBeTruthy();
     }
     expect(screen.getByText("task instance and logs").getAttribute("href")).toBe("/dags/flow/runs/manual__2026/tasks/train");

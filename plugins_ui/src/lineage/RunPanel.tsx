@@ -1,5 +1,4 @@
 import { Badge, Box, HStack, Link, Text, VStack } from "@chakra-ui/react";
-import type { ReactNode } from "react";
 import { Link as RouterLink } from "react-router-dom";
 
 import { useRun } from "../api/queries";
@@ -7,10 +6,12 @@ import type { Port, RunDetails, RunNode } from "../api/types";
 import { ErrorAlert } from "../components/ErrorAlert";
 import { Field, Section } from "../components/Field";
 import { CacheSection } from "./CacheSection";
+import { EnvironmentSection, gitRows } from "./EnvironmentSection";
 import { formatBytes, formatDuration, formatNumber, formatTime } from "./format";
 import { NodeLink, Waiting, type Select } from "./Inspector";
 import { Mono } from "./Mono";
 import { taskInstancePath } from "./paths";
+import { Rows } from "./Rows";
 import { lookOf } from "./states";
 
 const pathOf = ({ dag_id, dag_run_id, map_index, task_id }: RunNode): string | undefined =>
@@ -98,58 +99,13 @@ const Told = ({ details, onSelect }: { details: RunDetails; onSelect: Select }) 
         />
       )}
       {step === null ? null : (
-        <Rows title="Code" rows={[["function", step.function ?? ""], ["file", `${step.file ?? ""}${step.line == null ? "" : `:${step.line}`}`], ...git(provenance)]} />
+        <Rows title="Code" rows={[["function", step.function ?? ""], ["file", `${step.file ?? ""}${step.line == null ? "" : `:${step.line}`}`], ...gitRows(provenance)]} />
       )}
       {source === null ? null : <Mono text={source} />}
-      {provenance === null ? null : (
-        <Rows
-          title="Environment"
-          rows={[
-            ["Python", provenance.python ?? ""],
-            ["host", provenance.host ?? ""],
-            ["platform", provenance.platform ?? ""],
-            ["CPUs, memory", `${provenance.cpuCount ?? "?"}, ${provenance.memoryBytes === undefined ? "?" : formatBytes(provenance.memoryBytes)}`],
-            ...(provenance.image ? [["image", provenance.image] satisfies Row] : []),
-            ["packages", provenance.packages?.digest.slice(0, 12) ?? ""],
-          ]}
-        />
-      )}
+      <EnvironmentSection provenance={provenance} />
     </>
   );
 };
-
-type Row = [string, ReactNode];
-
-const git = (provenance: RunDetails["provenance"]): Row[] => {
-  const found = provenance?.git;
-  if (found == null) return [["git", "not in a repository"]];
-  return [
-    [
-      "git",
-      <span key="git">
-        <code title={found.commit}>{found.commit.slice(0, 12)}</code> {found.branch ?? ""}
-        {found.dirty === true ? (
-          <Badge colorPalette="orange" ml={2} title="Files differed from the commit when this ran">
-            uncommitted changes
-          </Badge>
-        ) : null}
-      </span>,
-    ],
-  ];
-};
-
-const Rows = ({ rows, title }: { rows: Row[]; title: string }) =>
-  rows.length === 0 ? null : (
-    <Section title={title}>
-      <VStack align="stretch" gap={1}>
-        {rows.map(([name, value]) => (
-          <Field key={name} name={name}>
-            {value}
-          </Field>
-        ))}
-      </VStack>
-    </Section>
-  );
 
 const Ports = ({ onSelect, ports, title }: { ports: Port[]; title: string; onSelect: Select }) =>
   ports.length === 0 ? null : (
