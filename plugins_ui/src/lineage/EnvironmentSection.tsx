@@ -59,6 +59,6 @@ export const gitRows = (provenance: Provenance | null): Row[] => {
     ...told("remote", found.remote),
     ...(diff === undefined
       ? told("changes", found.dirty === true ? found.diffUnavailable : undefined)
-      : [["changes", <code key="diff" title={`airflow sematic artifacts get ${diff}`}>{`airflow sematic artifacts get ${diff.slice(0, 12)}`}</code>] satisfies Row]),
+      : [["changes", <code key="diff">{`airflow sematic artifacts get ${diff}`}</code>] satisfies Row]),
   ];
 };
