@@ -236,6 +236,7 @@ def all_ways() -> dict[str, Way]:
                 "PREFECT_HOME": "{home}/prefect",
                 "PREFECT_LOCAL_STORAGE_PATH": "{store}/results",
                 "PREFECT_LOGGING_LEVEL": "ERROR",
+                "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "180",
             },
         ),
     )

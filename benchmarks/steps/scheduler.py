@@ -1,0 +1,239 @@
+"""Tasks under Airflow's own scheduler and LocalExecutor: what a step costs beside a plain task, and what a pipeline costs of which every step is cached.
+
+On PostgreSQL where its programs are installed, else on SQLite. Both kinds of task run on the same Airflow, with this provider set up as its README says.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import pairwise
+from statistics import median
+from typing import Any
+
+from benchmarks.environments import PLACE
+from benchmarks.steps.residence import evict, resident_bytes
+from sematic_airflow_provider.cli.processes import LocalAirflow, free_port
+
+_FOLDER = PLACE / "steps" / "scheduler"
+_STORED = 200 * 2**20  # of each step of the cached pipeline, at scale 1
+CACHED = 50
+_DAGS = '''
+"""Made by benchmarks/steps."""
+import os
+import time
+
+import numpy as np
+from airflow.sdk import DAG, task
+from sematic_airflow_provider import sematic_task
+
+TIMES = os.environ["BENCH_TIMES"]
+PAIRS, CACHED, NUMBERS = (int(os.environ[name]) for name in ("BENCH_PAIRS", "BENCH_CACHED", "BENCH_NUMBERS"))
+
+
+def timed(output, kind):
+    """Note what the operator's execute takes, in the process that runs the task."""
+    execute = output.operator.execute
+
+    def noted(*args, **kwargs):
+        started = time.perf_counter()
+        try:
+            return execute(*args, **kwargs)
+        finally:
+            with open(TIMES, "a") as times:
+                times.write(f"{kind} {time.perf_counter() - started}\\n")
+
+    output.operator.execute = noted
+    return output
+
+
+@task
+def plain():
+    return 1
+
+
+@sematic_task
+def sematic():
+    return 1
+
+
+@sematic_task(cache=True)
+def grow(previous: np.ndarray | None, number: int) -> np.ndarray:
+    with open(TIMES, "a") as times:
+        times.write(f"grown {number}\\n")
+    return np.random.default_rng(number).random(NUMBERS)
+
+
+with DAG("pairs", schedule=None):
+    last = None
+    for number in range(PAIRS):
+        for function, kind in ((plain, "plain"), (sematic, "sematic")):
+            output = timed(function.override(task_id=f"{kind}_{number:03d}")(), kind)
+            if last is not None:
+                last >> output
+            last = output
+
+with DAG("cached", schedule=None):
+    last = None
+    for number in range(CACHED):
+        last = grow.override(task_id=f"grow_{number:03d}")(last, number)
+
+with DAG("plain", schedule=None):
+    last = None
+    for number in range(CACHED):
+        output = plain.override(task_id=f"plain_{number:03d}")()
+        if last is not None:
+            last >> output
+        last = output
+'''
+
+
+@dataclass(frozen=True)
+class Overhead:
+    """Seconds of a plain task and of a step: from the end of the task before to its own end, as Airflow records it, and within ``execute``."""
+
+    pairs: int
+    whole: dict[str, float]
+    running: dict[str, float]
+    execute: dict[str, float]
+
+    @property
+    def ratio(self) -> float:
+        """A step's whole time by a plain task's."""
+        return self.whole["sematic"] / self.whole["plain"]
+
+    @property
+    def own(self) -> float:
+        """What ``execute`` takes longer."""
+        return self.execute["sematic"] - self.execute["plain"]
+
+
+@dataclass(frozen=True)
+class Cached:
+    """Seconds of Dag runs of as many tasks, and what was read of the stored bytes."""
+
+    steps: int
+    stored_bytes: int
+    filled: float
+    cached: list[float]
+    plain: list[float]
+    executed_again: int
+    read_bytes: int
+
+    @property
+    def ratio(self) -> float:
+        """Of the cached to the plain."""
+        return median(self.cached) / median(self.plain)
+
+
+class Scheduler:
+    """A running Airflow with the Dags of this benchmark."""
+
+    def __init__(self, airflow: LocalAirflow, database: str, pairs: int, steps: int) -> None:
+        self.airflow, self.database, self._pairs, self._steps = airflow, database, pairs, steps
+        self.store, self.times = airflow.home / "artifacts", airflow.home / "times"
+
+    def overhead(self) -> Overhead:
+        """Plain tasks and steps in turn, in one chain."""
+        self._seconds("pairs")
+        tasks = sorted(self._tasks, key=lambda one: one["end"])
+        whole: dict[str, list[float]] = {"plain": [], "sematic": []}
+        running: dict[str, list[float]] = {"plain": [], "sematic": []}
+        for before, one in pairwise(tasks):
+            kind = one["id"].split("_")[0]
+            whole[kind].append(one["end"] - before["end"])
+            running[kind].append(one["end"] - one["start"])
+        noted: dict[str, list[float]] = {"plain": [], "sematic": []}
+        for line in self.times.read_text().splitlines():
+            kind, seconds = line.split()
+            if kind in noted:
+                noted[kind].append(float(seconds))
+        return Overhead(
+            self._pairs,
+            *({kind: median(seconds) for kind, seconds in times.items()} for times in (whole, running, noted)),
+        )
+
+    def cached(self, repeats: int) -> Cached:
+        """Fill the cache, then run the cached Dag and one of plain tasks in turn."""
+        filled = self._seconds("cached")
+        blobs = [path for path in (self.store / "blobs").rglob("*") if path.is_file()]
+        before = self._grown()
+        cached, plain = [], []
+        for _ in range(repeats):
+            plain.append(self._seconds("plain"))
+            evict(blobs)
+            cached.append(self._seconds("cached"))
+        read = resident_bytes(blobs)
+        stored = sum(path.stat().st_size for path in blobs)
+        return Cached(self._steps, stored, filled, cached, plain, self._grown() - before, read)
+
+    def _grown(self) -> int:
+        return sum(line.startswith("grown") for line in self.times.read_text().splitlines())
+
+    def _seconds(self, dag: str) -> float:
+        """Run it; from the start of its first task to the end of its last."""
+        airflow = self.airflow
+        run = airflow.trigger(dag)
+        failed = [(task, state) for task, state in airflow.follow(dag, run, timeout=3600) if state != "success"]
+        if failed:
+            raise RuntimeError(
+                f"{dag}: {failed[0][0] or 'the run'} ended as {failed[0][1]}; logs in {airflow.home}/logs"
+            )
+        found = airflow.get(f"/api/v2/dags/{dag}/dagRuns/{run}/taskInstances?limit=1000")["task_instances"]
+        self._tasks = [
+            {"id": one["task_id"], "start": _moment(one["start_date"]), "end": _moment(one["end_date"])}
+            for one in found
+        ]
+        return max(one["end"] for one in self._tasks) - min(one["start"] for one in self._tasks)
+
+    _tasks: list[dict[str, Any]]
+
+
+def _moment(text: str) -> float:
+    return dt.datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
+
+
+@contextmanager
+def running(pairs: int, steps: int, scale: float) -> Iterator[Scheduler]:
+    """Start everything, and stop it."""
+    shutil.rmtree(_FOLDER, ignore_errors=True)
+    (_FOLDER / "dags").mkdir(parents=True)
+    (_FOLDER / "dags" / "bench.py").write_text(_DAGS)
+    server, url = _postgresql()
+    home = _FOLDER / "home"
+    extra = {
+        "AIRFLOW__SEMATIC__STORE": str(home / "artifacts"),
+        "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.1",
+        "BENCH_TIMES": str(home / "times"),
+        "BENCH_PAIRS": str(pairs),
+        "BENCH_CACHED": str(steps),
+        "BENCH_NUMBERS": str(int(_STORED * scale / 8)),
+    }
+    airflow = LocalAirflow(home, _FOLDER / "dags", free_port(18080), url, extra)
+    (home / "artifacts").mkdir()
+    (home / "times").touch()
+    try:
+        airflow.migrate()
+        airflow.start("api-server", "scheduler", "dag-processor")
+        airflow.wait_until_healthy(300)
+        for dag in ("pairs", "cached", "plain"):
+            airflow.wait_for_dag(dag, 300)
+        yield Scheduler(airflow, "PostgreSQL" if url else "SQLite", pairs, steps)
+    finally:
+        airflow.stop()
+        if server is not None:
+            server.stop()
+    shutil.rmtree(_FOLDER, ignore_errors=True)
+
+
+def _postgresql() -> tuple[Any, str | None]:
+    from integration.postgresql import PostgreSQL
+
+    try:
+        server = PostgreSQL()
+    except (RuntimeError, KeyError):
+        return None, None
+    return server, server.create("airflow")
