@@ -16,7 +16,6 @@ from benchmarks.runs import FailedError, reason_of, surroundings
 
 SECONDS = 1500
 STEPS = 300
-_FOLDER = PLACE / "steps"
 
 _TIMED = """
 import json, os, sys, time
@@ -235,7 +234,7 @@ def seconds_of(chain: Chain, steps: int) -> float:
         python = python_of(chain.peer)
     except NotInstallableError as error:
         raise FailedError(f"cannot be installed here: {error}") from error
-    folder = _FOLDER / chain.name
+    folder = PLACE / "steps" / chain.name
     shutil.rmtree(folder, ignore_errors=True)
     (folder / "dags").mkdir(parents=True)
     try:
