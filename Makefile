@@ -57,7 +57,7 @@ soak: $(VENV)/ready ## faults, kills and collections without end, on each kind o
 	$(BIN)/python -m tests.soak --minutes $(or $(MINUTES),10)
 	$(BIN)/python -m tests.soak.faults --minutes $(or $(MINUTES),10)
 
-bench: $(VENV)/ready ## a benchmark by its name: make bench NAME=artifacts (or s3, growth)
+bench: $(VENV)/ready ## a benchmark by its name: make bench NAME=artifacts (or cache, growth, s3, steps)
 	$(BIN)/python -m benchmarks $(NAME)
 
 ui: $(STATIC) ## build the Lineage UI into the package
