@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from sematic_airflow_provider.errors import GateFailedError, SematicError
     from sematic_airflow_provider.lineage.capture import log_metric
     from sematic_airflow_provider.safety.gate import Bounds, check_bounds
+    from sematic_airflow_provider.steps.policy import CachePolicy
     from sematic_airflow_provider.worker.decorator import sematic_task
 
 __version__ = "0.1.0"
@@ -23,6 +24,7 @@ __all__ = [
     "Artifact",
     "Batches",
     "Bounds",
+    "CachePolicy",
     "GateFailedError",
     "Picture",
     "SematicError",
@@ -35,6 +37,7 @@ _HOMES = {
     "Artifact": "artifacts.artifact",
     "Batches": "artifacts.batches",
     "Bounds": "safety.gate",
+    "CachePolicy": "steps.policy",
     "GateFailedError": "errors",
     "Picture": "artifacts.picture",
     "SematicError": "errors",

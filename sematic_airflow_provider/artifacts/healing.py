@@ -16,7 +16,7 @@ from sematic_airflow_provider.artifacts.digest import Digest, short
 from sematic_airflow_provider.artifacts.parts import Part, direct_parts, part_of
 from sematic_airflow_provider.artifacts.ref import ArtifactRef
 from sematic_airflow_provider.artifacts.store import Store
-from sematic_airflow_provider.errors import ArtifactError, StoreError
+from sematic_airflow_provider.errors import ArtifactCorruptedError, ArtifactError, StoreError
 
 log = logging.getLogger(__name__)
 
@@ -43,6 +43,16 @@ def make_way(store: Store, digest: Digest, within: Iterable[ArtifactRef] = ()) -
                 store.delete(found)
             note(lists)
     return True
+
+
+def heal(error: ArtifactCorruptedError, store: Store, inputs: Iterable[ArtifactRef]) -> str:
+    """An input was found damaged: make way for it to be written anew; what to tell the person. Never raises."""
+    try:
+        if make_way(store, Digest(error.expected), inputs):
+            return "The damaged bytes are set aside: clear the task that made it, and they are written anew."
+    except (ArtifactError, ValueError) as failure:
+        return f"The damaged bytes cannot be set aside: {failure}"
+    return "Read again, it was whole: try again."
 
 
 def _lists_naming(store: Store, digest: Digest, within: Iterable[ArtifactRef]) -> list[Digest]:

@@ -32,6 +32,7 @@ from sematic_airflow_provider.errors import ArtifactError, ArtifactNotFoundError
 SHORTEST_GRACE: Final = 24 * 3600.0
 _SKEW = 3600.0
 _DERIVED = "previews/"
+_CACHED = "steps/"
 _READERS = 8
 _WAVE = 256
 _BATCH = 5000
@@ -84,8 +85,11 @@ class Swept:
 
 
 def document_roots(store: Store) -> Iterator[Reference]:
-    """What the documents in the store name: undelivered events, results of pods, cached steps, pointers, and whatever else is laid there."""
-    paths = (path for path in store.documents() if not path.startswith(_DERIVED))
+    """What the documents in the store name: undelivered events, results of pods, pointers, and whatever else is laid there.
+
+    Not what the step cache keeps, which also names what it does not keep: ``steps.keeping`` tells that.
+    """
+    paths = (path for path in store.documents() if not path.startswith((_DERIVED, _CACHED)))
     with ThreadPoolExecutor(_READERS, thread_name_prefix="sematic-gc") as pool:
         while wave := list(islice(paths, _WAVE)):
             for data in pool.map(store.read_document, wave):

@@ -29,6 +29,7 @@ from sematic_airflow_provider.db.manager import SematicDBManager
 from sematic_airflow_provider.db.models import DataRow, IoRow, RunRow
 from sematic_airflow_provider.db.roots import recorded_since, roots
 from sematic_airflow_provider.errors import CollectionRefusedError
+from sematic_airflow_provider.steps import keeping
 
 GROUPS: Final = ("codec", "dag", "type")
 _UNTOLD: Final = "(parts of others, and what no lineage tells of)"
@@ -77,6 +78,10 @@ def collect(store: Store, options: Options, progress: Progress) -> list[dict[str
             progress=progress,
         )
         progress.close()
+        if swept_entries := keeping.sweep(store):
+            note(
+                f"{swept_entries} records of the step cache are removed that have expired, whose outputs are gone, or that killed tasks have left"
+            )
         rows += [
             _row("deleted", "all", swept.blobs, swept.bytes),
             _row("spared at the last moment", "all", swept.spared, None),

@@ -26,6 +26,7 @@ from sematic_airflow_provider.db.neighbours import StoredNeighbours
 from sematic_airflow_provider.db.spool import SPOOL
 from sematic_airflow_provider.errors import CollectionRefusedError
 from sematic_airflow_provider.lineage.graph import walk
+from sematic_airflow_provider.steps.keeping import kept_by_cache, named_by_cache
 
 _AT_ONCE = 1000
 _WRITERS = 50
@@ -54,6 +55,7 @@ def roots(store: Store, expired: Collection[DagRunKey] = frozenset()) -> Iterato
         return new
 
     yield from fresh(document_roots(store))
+    yield from fresh(kept_by_cache(store))
     for source in (_of_airflow, _of_lineage):
         yield from fresh(reference for reference, _ in source(store, expired))
 
@@ -61,9 +63,10 @@ def roots(store: Store, expired: Collection[DagRunKey] = frozenset()) -> Iterato
 def named(store: Store, expired: Collection[DagRunKey] = frozenset()) -> Iterator[Named]:
     """Everything that is named, as often as it is, with where it stands; previews name nothing."""
     for path in store.documents():
-        if not path.startswith("previews/"):
+        if not path.startswith(("previews/", "steps/")):
             for reference in named_in(store.read_document(path) or b""):
                 yield reference, f"document {path}"
+    yield from named_by_cache(store)
     yield from _of_airflow(store, expired)
     yield from _of_lineage(store, expired)
 

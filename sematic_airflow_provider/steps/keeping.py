@@ -47,6 +47,15 @@ def entries(store: Store) -> Iterator[Entry]:
 
 
 def kept_by_cache(store: Store) -> Iterator[Reference]:
+    """What ``named_by_cache`` names, without where.
+
+    Raises:
+        StoreError: the store cannot be read.
+    """
+    return (reference for reference, _ in named_by_cache(store))
+
+
+def named_by_cache(store: Store) -> Iterator[tuple[Reference, str]]:
     """The outputs of all entries that have not expired and can still be used.
 
     An entry that names what is not there keeps nothing, and does not stop a collection as a lost artifact of a run would: its step is computed again.
@@ -60,7 +69,8 @@ def kept_by_cache(store: Store) -> Iterator[Reference]:
         while wave := list(islice(source, _WAVE)):
             for entry, whole in zip(wave, pool.map(lambda entry: _can_be_followed(store, entry), wave), strict=True):
                 if whole:
-                    yield from (Reference(ref.digest, ref.codec) for ref in entry.outputs.values())
+                    where = f"cached step {short(entry.key)}, computed by {entry.by}"
+                    yield from ((Reference(ref.digest, ref.codec), where) for ref in entry.outputs.values())
 
 
 def sweep(store: Store) -> int:

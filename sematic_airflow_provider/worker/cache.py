@@ -5,12 +5,12 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal
 
-from sematic_airflow_provider.artifacts.digest import Digest, short
+from sematic_airflow_provider.artifacts.digest import short
 from sematic_airflow_provider.artifacts.healing import make_way
-from sematic_airflow_provider.errors import ArtifactCorruptedError, StoreError
+from sematic_airflow_provider.errors import StoreError
 from sematic_airflow_provider.lineage import capture
 from sematic_airflow_provider.lineage.naming import output_name
 from sematic_airflow_provider.steps import flight, records
@@ -286,14 +286,3 @@ def _length(value: Any) -> int | None:
     """Over how many members other tasks can be expanded."""
     mappable = isinstance(value, (Sequence, Mapping)) and not isinstance(value, (str, bytes, bytearray))
     return len(value) if mappable else None
-
-
-def heal(error: ArtifactCorruptedError, record: StepRecord | None) -> str:
-    """An input was found damaged: make way for it to be written anew; what to tell the person."""
-    from sematic_airflow_provider.worker.stores import repository
-
-    inputs = list(record.arguments.values()) if record is not None else []
-    with suppress(StoreError, ValueError):
-        if make_way(repository().store, Digest(error.expected), inputs):
-            return "The damaged bytes are set aside: clear the task that made it, and they are written anew."
-    return "When it was read again it was whole, or it cannot be set aside now."

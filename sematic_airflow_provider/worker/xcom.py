@@ -14,7 +14,7 @@ from typing import Any
 from airflow.sdk.bases.xcom import BaseXCom
 
 from sematic_airflow_provider.artifacts.ref import ArtifactRef
-from sematic_airflow_provider.errors import NoCodecError
+from sematic_airflow_provider.errors import ArtifactCorruptedError, NoCodecError
 from sematic_airflow_provider.lineage import capture
 from sematic_airflow_provider.lineage.naming import RETURN_KEY, output_name
 
@@ -94,6 +94,7 @@ class SematicXComBackend(BaseXCom):
         Raises:
             ArtifactNotFoundError, ArtifactCorruptedError, StoreError, InvalidRefError: instead of any value but the one that was saved.
         """
+        from sematic_airflow_provider.artifacts.healing import heal
         from sematic_airflow_provider.worker.stores import repository
 
         if not ArtifactRef.is_json(result.value):
@@ -102,7 +103,11 @@ class SematicXComBackend(BaseXCom):
         if _lazy.get():
             return ref
         note_read(ref)
-        return repository().load(ref)
+        try:
+            return repository().load(ref)
+        except ArtifactCorruptedError as error:
+            heal(error, repository().store, [ref])
+            raise
 
     @classmethod
     def purge(cls, xcom: Any, *args: Any) -> None:

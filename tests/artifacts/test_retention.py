@@ -132,7 +132,6 @@ class TestWhatIsNeeded:
             "spool/rejected/x.json",
             "results/a.json",
             "pointers/models/a/1.json",
-            "steps/ab/k.json",
             "new/kind",
         ],
     )
