@@ -110,7 +110,7 @@ def run(
         name, uri = (asset, asset) if isinstance(asset, str) else (asset.name, asset.uri)
         ref = value if isinstance(value, ArtifactRef) else repository.save(value)
         events.events.append(AssetEvent(name, uri, {"sematic": ref.to_json()}, events.next_moment()))
-    running = Running(dag, selected, lambda task: _prepared(task, fakes), repository)
+    running = Running(dag, selected, lambda task: _prepared(task, fakes, selected), repository)
     supervisor = Supervisor(
         dag_run_of(dag, logical_date, run_id, configuration, events), events, running.count, running.states
     )
@@ -148,11 +148,11 @@ def store_of(store: Store | str | None) -> Store:
     return open_store(str(store), create=True) if not isinstance(store, Store) else store
 
 
-def _prepared(task: Any, fakes: Mapping[str, Fake]) -> Any:
+def _prepared(task: Any, fakes: Mapping[str, Fake], selected: Collection[str]) -> Any:
     import copy
 
     if task.task_id in fakes:
-        task = with_fake(task, fakes[task.task_id])
+        task = with_fake(task, fakes[task.task_id], selected)
     if getattr(task, "compute", None) == "kubernetes":
         task = task.prepare_for_execution()
         task.compute = "local"

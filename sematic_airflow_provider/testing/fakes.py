@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import functools
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from sematic_airflow_provider.errors import StepError
@@ -15,29 +15,58 @@ Fake = Any
 """A function, which is called, or the value itself."""
 
 
-def with_fake(task: Any, fake: Fake) -> Any:
-    """A copy of a task that runs the fake instead.
+def with_fake(task: Any, fake: Fake, selected: Collection[str]) -> Any:
+    """A copy of a task that runs the fake instead. It gets no arguments that come from tasks which are not selected.
 
     Raises:
         StepError: the fake's parameters are none of the task's.
     """
     if task.is_mapped:
-        mapped = copy.copy(task)
-        if "python_callable" in task.partial_kwargs:
-            function = _in_place_of(task.partial_kwargs["python_callable"], fake, task)
-            off = {"cache": False} if issubclass(task.operator_class, SematicOperator) else {}
-            mapped.partial_kwargs = {**task.partial_kwargs, "python_callable": function, **off}
-        else:
-            mapped.operator_class = _executing(task.operator_class, fake)
-        return mapped
+        return _mapped_with_fake(task, fake)
     other = task.prepare_for_execution()
     if hasattr(task, "python_callable"):
         other.python_callable = _in_place_of(task.python_callable, fake, task)
+        if _is_missing([task.op_args, task.op_kwargs], selected):
+            bound = inspect.signature(task.python_callable).bind_partial(*task.op_args, **task.op_kwargs).arguments
+            other.op_args = []
+            other.op_kwargs = {name: value for name, value in bound.items() if not _is_missing(value, selected)}
         if isinstance(other, SematicOperator):
             other.cache = False  # what a fake returns is no result of the step
     else:
         other.__class__ = _executing(type(task), fake)
+        for name in task.template_fields:
+            if _is_missing(getattr(task, name, None), selected):
+                setattr(other, name, None)
     return other
+
+
+def _mapped_with_fake(task: Any, fake: Fake) -> Any:
+    mapped, function = copy.copy(task), function_of_mapped(task)
+    if function is None:
+        mapped.operator_class = _executing(task.operator_class, fake)
+        return mapped
+    off = {"cache": False} if issubclass(task.operator_class, SematicOperator) else {}
+    if hasattr(task, "python_callable"):
+        mapped.python_callable = _in_place_of(function, fake, task)
+        mapped.partial_kwargs = {**task.partial_kwargs, **off}
+    else:
+        mapped.partial_kwargs = {**task.partial_kwargs, "python_callable": _in_place_of(function, fake, task)}
+    return mapped
+
+
+def function_of_mapped(task: Any) -> Callable[..., Any] | None:
+    """The function of a mapped task; None where it is an operator of another kind."""
+    found: Callable[..., Any] | None = getattr(task, "python_callable", None) or task.partial_kwargs.get(
+        "python_callable"
+    )
+    return found
+
+
+def _is_missing(value: Any, selected: Collection[str]) -> bool:
+    """Whether it comes from a task that does not take part."""
+    from airflow.sdk.definitions.xcom_arg import XComArg
+
+    return any(operator.task_id not in selected for operator, _ in XComArg.iter_xcom_references(value))
 
 
 def _in_place_of(function: Callable[..., Any], fake: Fake, task: Any) -> Callable[..., Any]:

@@ -45,7 +45,7 @@ def task_log() -> Iterator[list[str]]:
 def _logger_class(structlogs: Any) -> Any:
     """With what Airflow's own loggers have of the standard library's: operators ask for it."""
 
-    class Logger(structlogs):  # type: ignore[misc]
+    class Logger(structlogs):
         def getEffectiveLevel(self) -> int:  # noqa: N802 - the standard library's name
             return logging.INFO
 

@@ -28,7 +28,7 @@ class ProvenanceOnce:
         if key not in _facts:
             gathered = Provenance(source_file, record_env=record_env, redact=redact)
             gathered.begin(_kept)
-            _facts[key] = gathered.end({})
+            _facts[key] = gathered.end(_kept, {})
         self.facts = dict(_facts[key])
 
     def begin(self, store: Repository) -> dict[str, Any]:
@@ -37,7 +37,7 @@ class ProvenanceOnce:
         self._bring((self.facts.get("git") or {}).get("diff"), store)
         return self.facts
 
-    def end(self, seeds: dict[str, int]) -> dict[str, Any]:
+    def end(self, store: Repository, seeds: dict[str, int]) -> dict[str, Any]:
         """See Provenance."""
         self.facts["seeds"] = dict(seeds) or None
         return self.facts

@@ -65,14 +65,12 @@ def _check_inputs(dag: Any, selected: Collection[str], faked: Collection[str]) -
     if len(selected) == len(dag.task_dict):
         return
     for task_id in selected:
-        if task_id in faked:
-            continue
         task = dag.get_task(task_id)
-        fields = (
-            [task.partial_kwargs, task._get_specified_expand_input()]
-            if task.is_mapped
-            else [getattr(task, name, None) for name in task.template_fields]
-        )
+        fields = [task._get_specified_expand_input()] if task.is_mapped else []
+        if task_id not in faked:
+            fields += (
+                [task.partial_kwargs] if task.is_mapped else [getattr(task, n, None) for n in task.template_fields]
+            )
         missing = sorted({op.task_id for f in fields for op, _ in XComArg.iter_xcom_references(f)} - set(selected))
         if missing:
             raise StepError(

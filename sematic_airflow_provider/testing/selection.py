@@ -7,6 +7,7 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 from sematic_airflow_provider.errors import StepError
+from sematic_airflow_provider.testing.mapping import is_mapped
 
 
 def dag_of(dag: Any) -> Any:
@@ -49,7 +50,7 @@ def selection(
     chosen, pending = set(named), list(named)
     while pending:  # upstream tasks; what a faked task depends on is not needed
         task = dag.get_task(pending.pop())
-        if task.task_id in faked and task.task_id not in named:
+        if task.task_id in faked and task.task_id not in named and not is_mapped(task):
             continue
         for upstream_id in task.upstream_task_ids - chosen:
             if upto is not None or upstream_id in faked:

@@ -14,6 +14,7 @@ from sematic_airflow_provider.artifacts.store import Store
 from sematic_airflow_provider.errors import NoCodecError, StepError
 from sematic_airflow_provider.lineage.naming import output_name
 from sematic_airflow_provider.testing.dags import DEFAULT_DATE, run, store_of
+from sematic_airflow_provider.testing.fakes import function_of_mapped
 from sematic_airflow_provider.testing.results import DagResult
 from sematic_airflow_provider.testing.step_results import StepResult
 from sematic_airflow_provider.testing.supervisor import Supervisor, utc
@@ -144,7 +145,7 @@ def _is_task(step: Any) -> bool:
 
 def _function_of(step: Any) -> Callable[..., Any]:
     if _is_task(step):
-        found = step.partial_kwargs.get("python_callable") if step.is_mapped else getattr(step, "python_callable", None)
+        found = function_of_mapped(step) if step.is_mapped else getattr(step, "python_callable", None)
         if found is None:
             raise StepError(f"the task {step.task_id} runs no Python function: run its Dag with only={step.task_id!r}")
         return found
@@ -176,7 +177,18 @@ def _task_of(step: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any
     if not isinstance(step, _TaskDecorator):
         from sematic_airflow_provider.worker.decorator import sematic_task
 
-        name = getattr(step, "__name__", "")
-        named: dict[str, Any] = {} if name.isidentifier() else {"task_id": "step"}
-        step = sematic_task(None, **named)(step)
+        step = sematic_task(_with_a_name(step))
     return step(*args, **kwargs).operator
+
+
+def _with_a_name(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A function made by def: lambdas, partial functions and other callables have no name that a step could have."""
+    if getattr(function, "__name__", "").isidentifier() and inspect.isfunction(function):
+        return function
+
+    def step(*args: Any, **kwargs: Any) -> Any:
+        return function(*args, **kwargs)
+
+    step.__signature__ = inspect.signature(function)  # type: ignore[attr-defined]
+    step.__annotations__ = dict(getattr(function, "__annotations__", {}))
+    return step
