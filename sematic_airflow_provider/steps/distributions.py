@@ -94,6 +94,8 @@ def _by_record(module: str) -> Distribution | None:
         wanted = [f"{base}/__init__.py,", f"{base}.py,"]
         if file is not None:
             wanted.insert(0, os.path.relpath(file, folder).replace(os.sep, "/") + ",")
+        if "." in module:  # a folder that several distributions share
+            wanted.append(f"{base}/")
         needles = [f"\n{name}".encode() for name in wanted]
         for entry in entries:
             try:

@@ -157,6 +157,29 @@ def is_memory(around: Any, name: str) -> bool:
     return name in kept and all(isinstance(start, ast.Constant) for start in starts)
 
 
+def computed_attributes(units: list[Unit], name: str) -> set[str]:
+    """Class attributes whose values the text does not tell: they are computed in the body of the class, or set from outside."""
+    found: set[str] = set()
+    for unit in units:
+        body = unit.node.body if isinstance(unit.node, ast.ClassDef) else [unit.node]
+        for node in body:
+            if not isinstance(node, (ast.Assign, ast.AnnAssign)) or node.value is None or is_empty(node.value):
+                continue
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            if isinstance(unit.node, ast.ClassDef):
+                if any(isinstance(inner, (ast.Name, ast.Call)) for inner in ast.walk(node.value)):
+                    found |= {target.id for target in targets if isinstance(target, ast.Name)}
+            else:
+                found |= {
+                    target.attr
+                    for target in targets
+                    if isinstance(target, ast.Attribute)
+                    and isinstance(target.value, ast.Name)
+                    and target.value.id == name
+                }
+    return found
+
+
 def is_empty(node: ast.expr | None) -> bool:
     """Whether an expression makes a new, empty container, or None."""
     if isinstance(node, ast.Dict):

@@ -80,7 +80,7 @@ class Reach:
         """A module is used, or what the chain takes of it. A package that imports from itself means a submodule."""
         place = self.modules.place(name)
         if place.origin == "third":
-            self.third_party(name if place.file or not chain else f"{name}.{chain[0]}")
+            self.third_party(self._deepest(name, chain))
         if place.origin != "first":
             return name
         module = self.modules.source(name)
@@ -95,6 +95,14 @@ class Reach:
         else:
             self.push(module, chain[0], chain[1:])
         return module.label
+
+    def _deepest(self, name: str, chain: Chain) -> str:
+        """The module that is meant, where its parents are folders that several distributions share."""
+        for attribute in chain:
+            if self.modules.place(name).file or self.modules.place(f"{name}.{attribute}").origin == "missing":
+                break
+            name = f"{name}.{attribute}"
+        return name
 
     def whole(self, module: SourceModule) -> None:
         """A module is used in a way that does not tell what of it."""

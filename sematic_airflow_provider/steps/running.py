@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from sematic_airflow_provider.artifacts.digest import digest_bytes
 from sematic_airflow_provider.steps.functions import (
     Written,
+    computed_attributes,
     default_nodes,
     is_empty,
     is_memory,
@@ -78,12 +79,8 @@ class Running:
             if isinstance(layer, types.FunctionType):
                 functions = [layer]
             elif isinstance(layer, type) and layer.__module__ == module.name:
-                functions = [
-                    inner
-                    for member in vars(layer).values()
-                    for inner in layers(member)
-                    if isinstance(inner, types.FunctionType)
-                ]
+                self._attributes(layer, module, name, units)
+                functions = _methods(layer)
             else:
                 continue
             for function in functions:
@@ -100,6 +97,14 @@ class Running:
                 if several or (compiled and digest not in compiled):
                     key = f"{module.label}:{name} as loaded ({function.__qualname__})"
                     self._reach.note(self._reach.definitions, key, digest)
+
+    def _attributes(self, kind: type, module: SourceModule, name: str, units: list[Unit]) -> None:
+        fields = vars(kind).get("__pydantic_fields__") or {}
+        for attribute in computed_attributes(units, name):
+            value = vars(kind).get(attribute, getattr(fields.get(attribute), "default", None))
+            digest, _ = self.constant(value, module)
+            if digest is not None:
+                self._reach.values[f"{module.label}:{name}.{attribute}"] = digest
 
     def _described(self, value: object, module: SourceModule | None, *, is_deep: bool) -> tuple[str | None, bool]:
         before = (self._is_deep, self._is_data, self._describer)
@@ -185,10 +190,8 @@ class Running:
         elif place.origin == "first":
             self._reach.module(kind.__module__, (kind.__qualname__.partition(".")[0],), sure=True)
             if "<locals>" in kind.__qualname__:  # its functions say where it stands
-                for member in vars(kind).values():
-                    for layer in layers(member):
-                        if isinstance(layer, types.FunctionType):
-                            self._function(layer)
+                for method in _methods(kind):
+                    self._function(method)
         return place.origin
 
     def _state(self, value: object) -> str | None:
@@ -359,6 +362,16 @@ class Running:
             self._reach.note(self._reach.values, key, digest)
         elif not is_ours(type(value).__module__):
             self._reach.unknown.add(f"{key}: nobody knows {type(value).__qualname__} objects")
+
+
+def _methods(kind: type) -> list[types.FunctionType]:
+    """Functions of a class that somebody wrote for it; what dataclasses and the like make is not among them."""
+    return [
+        layer
+        for member in vars(kind).values()
+        for layer in layers(member)
+        if isinstance(layer, types.FunctionType) and origin_of_file(layer.__code__.co_filename) == "first"
+    ]
 
 
 def _has_defaults(function: types.FunctionType) -> bool:

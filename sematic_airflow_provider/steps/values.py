@@ -100,6 +100,8 @@ class Describer:
         if not text.startswith(os.sep) or "\n" in text or self._folder is None or text in self._text:
             return text
         home = os.path.expanduser("~")
+        if text == self._folder or text.startswith(self._folder + os.sep):
+            return f"<code>/{os.path.relpath(text, self._folder)}"
         try:
             shared = os.path.commonpath([text, self._folder])
         except ValueError:

@@ -82,6 +82,4 @@ class Project:
 
 def function_of(step: Any) -> Any:
     """The function below Airflow's decorator, as an operator gets it."""
-    from sematic_airflow_provider.worker.decorator import SematicTask
-
-    return step.function if isinstance(step, SematicTask) else step
+    return step.function if type(step).__module__.startswith("sematic_airflow_provider.") else step
