@@ -14,6 +14,7 @@
     + EventRejectedError      (ValueError)         field
     + NodeNotFoundError       (LookupError)
   x StepError                 (RuntimeError)
+  x WiringError               (TypeError)
   x GateFailedError           (AssertionError)     failures
   x DagRunFailedError         (AssertionError)     result
   x ConfigurationError        (ValueError)         option
@@ -126,6 +127,12 @@ class NodeNotFoundError(LineageError, LookupError):
 
 class StepError(SematicError, RuntimeError):
     """A step cannot run as asked: its function or arguments cannot be sent where it should run."""
+
+    permanent = True
+
+
+class WiringError(SematicError, TypeError):
+    """Steps of a Dag are connected in a way that can never work: an output of one type where another is asked for, say."""
 
     permanent = True
 

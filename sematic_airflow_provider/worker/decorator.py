@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import Any, ParamSpec, Protocol, TypeVar, overload
 
@@ -10,9 +11,13 @@ from airflow.sdk.bases.decorator import _TaskDecorator
 from airflow.sdk.definitions._internal.contextmanager import DagContext
 from airflow.sdk.definitions.xcom_arg import XComArg
 
+from sematic_airflow_provider.errors import WiringError
+from sematic_airflow_provider.steps.validation import check_annotations
+from sematic_airflow_provider.worker.cacheable import checked_policy
+from sematic_airflow_provider.worker.functions import check_multiple_outputs, check_options, stepped_function
 from sematic_airflow_provider.worker.mapping import by_refs
 from sematic_airflow_provider.worker.operator import SematicOperator
-from sematic_airflow_provider.worker.validation import check_annotations
+from sematic_airflow_provider.worker.wiring import check_call, check_context_names, check_expansion, misfit
 
 P = ParamSpec("P")
 R_co = TypeVar("R_co", covariant=True)
@@ -35,6 +40,10 @@ class Step(Protocol[P, R_co]):
 class SematicTask(_TaskDecorator):
     """What a decorated function becomes: a task where a Dag is being built, the plain function everywhere else."""
 
+    def __attrs_post_init__(self) -> None:
+        check_options(self.kwargs, SematicOperator)
+        super().__attrs_post_init__()
+
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """A task in a Dag; outside one, and with plain values, the function's own result."""
         if (
@@ -43,11 +52,28 @@ class SematicTask(_TaskDecorator):
             and not any(map(_is_xcom, (*args, *kwargs.values())))
         ):
             return self.function(*args, **kwargs)
-        return super().__call__(*args, **kwargs)
+        check_context_names(self.function, args, kwargs)
+        try:
+            inspect.signature(self.function).bind_partial(*args, **kwargs)
+            output = super().__call__(*args, **kwargs)
+        except TypeError as error:
+            if isinstance(error, WiringError):
+                raise
+            raise misfit(self.function, error) from None
+        check_call(self.function, output.operator, args, kwargs)
+        return output
+
+    def override(self, **kwargs: Any) -> Any:
+        """The same step with other options."""
+        options = {name: value for name, value in kwargs.items() if name != "multiple_outputs"}
+        changed = super().override(**options)
+        return attr.evolve(changed, multiple_outputs=kwargs["multiple_outputs"]) if options != kwargs else changed
 
     def _expand(self, expand_input: Any, *, strict: bool) -> Any:
         """A mapped task whose instances fetch their own members only."""
-        return super()._expand(by_refs(expand_input), strict=strict)
+        output = super()._expand(by_refs(expand_input), strict=strict)
+        check_expansion(self.function, output.operator, self.kwargs.get("op_kwargs", {}), expand_input)
+        return output
 
 
 def _is_xcom(value: Any) -> bool:
@@ -69,13 +95,16 @@ def sematic_task(python_callable: Any = None, multiple_outputs: bool | None = No
     :param python_callable: the function to decorate
     :param multiple_outputs: make each key of a returned dict an output of its own; by default so where the return annotation is a dict
     :param compute: ``local`` or ``kubernetes``: where the step runs; by default as ``[sematic] compute`` says
+    :param cache: True, or a CachePolicy: use what a step with the same code, inputs and packages has returned before; by default as ``[sematic] cache`` says
     :param kwargs: arguments that every operator takes (``retries``, ``pool``, ``outlets``, …)
     """
 
     def decorate(function: Callable[..., Any]) -> SematicTask:
-        if not callable(function):
-            raise TypeError("@sematic_task takes no positional arguments but the function: use named ones")
+        function = stepped_function(function)
         check_annotations(function)
+        check_multiple_outputs(function, multiple_outputs)
+        if kwargs.get("cache") is not None:
+            checked_policy(kwargs["cache"], function)
         return SematicTask(  # type: ignore[call-arg]
             function=function,
             multiple_outputs=attr.NOTHING if multiple_outputs is None else multiple_outputs,
