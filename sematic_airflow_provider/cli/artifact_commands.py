@@ -2,32 +2,25 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import getpass
 import json
 import os
-import re
 import sys
 from argparse import Namespace
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from airflow.utils.session import create_session
-from sqlalchemy.exc import SQLAlchemyError
 
 from sematic_airflow_provider.artifacts.repository import Repository
 from sematic_airflow_provider.artifacts.store import Store
 from sematic_airflow_provider.cli.addresses import find
-from sematic_airflow_provider.cli.printing import Progress, note, print_rows, sized
+from sematic_airflow_provider.cli.moments import explained, moment
+from sematic_airflow_provider.cli.printing import note, print_rows, sized
 from sematic_airflow_provider.cli.server_side import server_side
 from sematic_airflow_provider.configured_store import configured_store
-from sematic_airflow_provider.errors import ArtifactError, ArtifactNotFoundError, SematicError
+from sematic_airflow_provider.errors import ArtifactError, ArtifactNotFoundError
 from sematic_airflow_provider.settings import load_settings
-
-_AGE = re.compile(r"(\d{1,6})([smhdw])")
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
 @server_side
@@ -36,8 +29,8 @@ def ls(args: Namespace) -> None:
     from sematic_airflow_provider.cli.showing import list_rows
     from sematic_airflow_provider.db.artifacts import Filter
 
-    with _explained(), create_session(scoped=False) as session:
-        wanted = Filter(args.dag_id, args.type, args.name, _moment(args.since), args.limit)
+    with explained(), create_session(scoped=False) as session:
+        wanted = Filter(args.dag_id, args.type, args.name, moment(args.since, "--since"), args.limit)
         rows = list_rows(session, wanted, short_digests=args.output in ("table", "plain"))
     print_rows(rows, args.output)
     if len(rows) == args.limit:
@@ -49,7 +42,7 @@ def show(args: Namespace) -> None:
     """Tell what is known of an artifact."""
     from sematic_airflow_provider.cli.showing import describe, reasons
 
-    with _explained() as progress:
+    with explained() as progress:
         store = configured_store()
         with create_session(scoped=False) as session:
             found = find(session, store, args.artifact)
@@ -67,7 +60,7 @@ def get(args: Namespace) -> None:
     """Write an artifact's bytes to a file, folder or standard output."""
     from sematic_airflow_provider.cli.export import export, export_to_stream
 
-    with _explained():
+    with explained():
         store = configured_store()
         with create_session(scoped=False) as session:
             found = find(session, store, args.artifact)
@@ -92,7 +85,7 @@ def put(args: Namespace) -> None:
     from sematic_airflow_provider.artifacts import pointers
     from sematic_airflow_provider.cli.intake import take_in
 
-    with _explained():
+    with explained():
         if args.pointer is not None and not pointers.is_pointer_name(args.pointer):
             pointers.read_pointer(
                 configured_store(), args.pointer
@@ -117,7 +110,7 @@ def point(args: Namespace) -> None:
     """Let a pointer name an artifact, forget one, or list them."""
     from sematic_airflow_provider.artifacts import pointers
 
-    with _explained():
+    with explained():
         store = configured_store()
         if args.forget:
             if args.artifact is not None or args.pointer is None:
@@ -156,7 +149,7 @@ def verify(args: Namespace) -> None:
     """Read and hash artifacts."""
     from sematic_airflow_provider.cli.verifying import Options, verify_all, verify_some
 
-    with _explained() as progress:
+    with explained() as progress:
         if bool(args.artifacts) == args.all:
             raise ArtifactError("say which artifacts to verify, or --all")
         store = configured_store()
@@ -187,7 +180,7 @@ def gc(args: Namespace) -> None:
     from sematic_airflow_provider.db import owners
     from sematic_airflow_provider.db.kept_runs import Policy
 
-    with _explained() as progress:
+    with explained() as progress:
         store = configured_store()
         if args.forget_owner is not None:
             if not owners.forget(store, args.forget_owner):
@@ -204,7 +197,7 @@ def du(args: Namespace) -> None:
     """Tell what artifacts take."""
     from sematic_airflow_provider.cli.usage import readable, usage
 
-    with _explained() as progress, create_session(scoped=False) as session:
+    with explained() as progress, create_session(scoped=False) as session:
         rows = usage(session, configured_store(), args.by, progress)
     print_rows(readable(rows) if args.output in ("table", "plain") else rows, args.output)
 
@@ -217,25 +210,6 @@ def _user() -> str:
         return f"user {os.getuid()}"
 
 
-@contextmanager
-def _explained() -> Iterator[Progress]:
-    """Errors in one line, and exit status 1."""
-    progress = Progress()
-    try:
-        yield progress
-    except SQLAlchemyError as error:
-        progress.close()
-        reason = str(getattr(error, "orig", None) or error).splitlines()[0]
-        raise SystemExit(
-            f"the database refused: {reason}. Where tables are missing, run: airflow db migrate"
-        ) from error
-    except (SematicError, ValueError, OSError) as error:
-        progress.close()
-        raise SystemExit(str(error)) from error
-    finally:
-        progress.close()
-
-
 def _what_became_of(store: Store, found: Any, error: ArtifactNotFoundError) -> str:
     """Why an artifact, or a part of one, cannot be had."""
     from sematic_airflow_provider.cli.addresses import Found
@@ -245,22 +219,6 @@ def _what_became_of(store: Store, found: Any, error: ArtifactNotFoundError) -> s
     part = found if whole else Found(error.digest, None)  # type: ignore[arg-type]
     what = f"artifact {found.digest}" if whole else f"artifact {found.digest} is not whole: {error.digest}"
     return f"{what} cannot be had from {store.url}: {state_of(store, part)}"
-
-
-def _moment(text: str | None) -> dt.datetime | None:
-    """A date, a time, or an age such as 7d."""
-    if text is None:
-        return None
-    now = dt.datetime.now(dt.timezone.utc)
-    if age := _AGE.fullmatch(text):
-        return now - dt.timedelta(**{_UNITS[age[2]]: int(age[1])})
-    try:
-        moment = dt.datetime.fromisoformat(text)
-    except ValueError as error:
-        raise ArtifactError(
-            f"--since takes a date (2026-11-24), a time (2026-11-24T08:30), or an age (7d, 12h), not {text!r}"
-        ) from error
-    return moment if moment.tzinfo else moment.replace(tzinfo=dt.timezone.utc)
 
 
 def _text(value: Any) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from airflow.cli.cli_config import ActionCommand, Arg, GroupCommand, lazy_load_command
 
 from sematic_airflow_provider.cli.artifact_definition import ARG_OUTPUT, ARTIFACTS
+from sematic_airflow_provider.cli.cache_definition import CACHE
 
 _COMMANDS = "sematic_airflow_provider.cli.commands"
 
@@ -44,6 +45,7 @@ def get_cli_commands() -> list[GroupCommand]:
                     args=(),
                 ),
                 ARTIFACTS,
+                CACHE,
             ],
         )
     ]

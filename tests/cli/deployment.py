@@ -79,12 +79,16 @@ class Deployment:
 
     def command(self, *arguments: str) -> Done:
         """Run a command of ``artifacts`` in this process, as ``python -m sematic_airflow_provider.cli`` does."""
+        return self.sematic("artifacts", *arguments)
+
+    def sematic(self, *arguments: str) -> Done:
+        """Run any command of ours in this process."""
         from sematic_airflow_provider.cli.__main__ import main
 
         self.captured.readouterr()
         status: Any = 0
         try:
-            main(["artifacts", *arguments])
+            main(list(arguments))
         except SystemExit as error:
             status = error.code
         out, err = self.captured.readouterr()
