@@ -17,6 +17,7 @@ def collecting_logs() -> Iterator[None]:
 
     before = structlog.get_config()
     handler, root = _Handler(logging.INFO), logging.getLogger()
+    level = root.level
     structlog.configure(
         processors=[structlog.processors.format_exc_info, _collect],
         wrapper_class=_logger_class(structlog.make_filtering_bound_logger(logging.INFO)),
@@ -28,7 +29,20 @@ def collecting_logs() -> Iterator[None]:
         yield
     finally:
         root.removeHandler(handler)
+        root.setLevel(level)
         structlog.configure(**before)
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """While this is entered, nothing below WARNING is logged."""
+    before = logging.root.manager.disable
+    with collecting_logs():
+        logging.disable(max(before, logging.INFO))
+        try:
+            yield
+        finally:
+            logging.disable(before)
 
 
 @contextmanager

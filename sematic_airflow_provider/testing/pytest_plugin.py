@@ -11,7 +11,7 @@ import pytest
 if TYPE_CHECKING:
     from sematic_airflow_provider.artifacts.memory_store import MemoryStore
     from sematic_airflow_provider.testing.results import DagResult
-from sematic_airflow_provider.testing.step_results import StepResult
+    from sematic_airflow_provider.testing.step_results import StepResult
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from sematic_airflow_provider.artifacts.ref import ArtifactRef
 from sematic_airflow_provider.errors import NodeNotFoundError, StepError
 from sematic_airflow_provider.lineage.events import Event, parse_event
 from sematic_airflow_provider.lineage.fold import RunRecord, fold
+from sematic_airflow_provider.lineage.naming import RETURN_KEY
 from sematic_airflow_provider.testing.step_results import StepResult
 from sematic_airflow_provider.testing.telling import name_of
 
@@ -29,6 +30,11 @@ class RecordedStep:
     outputs: Mapping[str, ArtifactRef]
     code: ArtifactRef | None
     code_unavailable: str
+
+    @property
+    def has_multiple_outputs(self) -> bool:
+        """Whether each key of a returned dict was an output of its own."""
+        return bool(self.outputs) and RETURN_KEY not in self.outputs
 
     @classmethod
     def of_facet(cls, name: str, facet: Mapping[str, Any] | None) -> RecordedStep:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from sematic_airflow_provider.artifacts.memory_store import MemoryStore
+from sematic_airflow_provider.artifacts.ref import ArtifactRef
 from sematic_airflow_provider.artifacts.repository import Repository
 from sematic_airflow_provider.artifacts.store import Store, open_store
 from sematic_airflow_provider.errors import StepError
-from sematic_airflow_provider.lineage.naming import RETURN_KEY
+from sematic_airflow_provider.pod.run import load_function
 from sematic_airflow_provider.testing.recorded import (
     Events,
     RecordedStep,
@@ -18,8 +20,9 @@ from sematic_airflow_provider.testing.recorded import (
     step_of_result,
 )
 from sematic_airflow_provider.testing.step_results import StepResult
-from sematic_airflow_provider.testing.steps import step_runner
+from sematic_airflow_provider.testing.steps import step_runner, with_a_name
 from sematic_airflow_provider.testing.surroundings import repository_of
+from sematic_airflow_provider.worker.decorator import sematic_task
 
 
 def replay(
@@ -53,6 +56,8 @@ def replay(
     behind = _behind(step, store)
     repository = repository_of(MemoryStore(behind))
     chosen = _loaded(recorded, repository) if function is None else function
+    if function is None or inspect.isroutine(function):
+        chosen = sematic_task(multiple_outputs=recorded.has_multiple_outputs)(with_a_name(chosen))
     args, arguments = _given(chosen, {**recorded.arguments, **(inputs or {})}, set(inputs or ()), repository)
     result = step_runner(store=repository.store, **options)(chosen, *args, **arguments)
     result.recorded = dict(recorded.outputs)
@@ -78,26 +83,19 @@ def _behind(step: StepResult | str, store: Store | str | None) -> Store:
 
 
 def _loaded(recorded: RecordedStep, repository: Repository) -> Any:
-    """The recorded function, as a step of the same kind."""
-    from sematic_airflow_provider.pod.run import load_function
-    from sematic_airflow_provider.worker.decorator import sematic_task
-
+    """The recorded function."""
     if recorded.code is None:
         raise StepError(
             f"{recorded.name} cannot be run from what was recorded: {recorded.code_unavailable}. Give the function"
         )
     module, _, name = recorded.function.rpartition(".")
-    function = load_function(repository.load(recorded.code), name, recorded.code.digest, module)
-    multiple = bool(recorded.outputs) and RETURN_KEY not in recorded.outputs
-    return sematic_task(multiple_outputs=multiple)(function)
+    return load_function(repository.load(recorded.code), name, recorded.code.digest, module)
 
 
 def _given(
     step: Any, arguments: Mapping[str, Any], replaced: set[str], repository: Repository
 ) -> tuple[list[Any], dict[str, Any]]:
     """Arguments by position and by name. Those of ``*args`` and ``**kwargs`` were recorded as one artifact each."""
-    import inspect
-
     function: Callable[..., Any] = getattr(step, "function", None) or getattr(step, "python_callable", None) or step
     positional: list[Any] = []
     named = dict(arguments)
@@ -121,6 +119,4 @@ def _given(
 
 
 def _value(argument: Any, repository: Repository) -> Any:
-    from sematic_airflow_provider.artifacts.ref import ArtifactRef
-
     return repository.load(argument) if isinstance(argument, ArtifactRef) else argument

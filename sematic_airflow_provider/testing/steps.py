@@ -177,11 +177,11 @@ def _task_of(step: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any
     if not isinstance(step, _TaskDecorator):
         from sematic_airflow_provider.worker.decorator import sematic_task
 
-        step = sematic_task(_with_a_name(step))
+        step = sematic_task(with_a_name(step))
     return step(*args, **kwargs).operator
 
 
-def _with_a_name(function: Callable[..., Any]) -> Callable[..., Any]:
+def with_a_name(function: Callable[..., Any]) -> Callable[..., Any]:
     """A function made by def: lambdas, partial functions and other callables have no name that a step could have."""
     if getattr(function, "__name__", "").isidentifier() and inspect.isfunction(function):
         return function

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import signal
 import threading
@@ -59,12 +58,11 @@ def entered(repository: Repository, variables: Mapping[str, str], connections: M
     settings = settings_module.load_settings()._replace(
         store=repository.store.url, store_conn_id="", compute="local", lineage_api_key=""
     )
-    environment, terminated, level = dict(os.environ), signal.getsignal(signal.SIGTERM), logging.getLogger().level
+    environment, terminated = dict(os.environ), signal.getsignal(signal.SIGTERM)
     with ExitStack() as stack:
         stack.callback(signal.signal, signal.SIGTERM, terminated)
         stack.callback(_restore_environment, environment)
         stack.callback(capture.forget)
-        stack.callback(logging.getLogger().setLevel, level)
         os.environ.update({f"AIRFLOW_VAR_{name.upper()}": value for name, value in variables.items()})
         os.environ.update({f"AIRFLOW_CONN_{name.upper()}": value for name, value in connections.items()})
         stack.enter_context(settings_module.given(settings))

@@ -21,6 +21,7 @@ from sematic_airflow_provider.lineage.graph import (
     run_label,
 )
 from sematic_airflow_provider.testing.attempts import Attempt
+from sematic_airflow_provider.testing.logs import quiet
 from sematic_airflow_provider.testing.supervisor import Supervisor
 from sematic_airflow_provider.worker import stores
 from sematic_airflow_provider.worker.operator import SematicOperator
@@ -44,8 +45,8 @@ def events_of(instances: Iterable[StepResult], supervisor: Supervisor, repositor
         def emit(self, event: Any) -> None:
             events.append(json.loads(Serde.to_json(event)))
 
-    adapter = OpenLineageAdapter(client=OpenLineageClient(transport=Keeping()))
-    with stores.given(repository):
+    with quiet(), stores.given(repository):
+        adapter = OpenLineageAdapter(client=OpenLineageClient(transport=Keeping()))
         for instance in instances:
             for attempt in instance.attempts:
                 _tell(adapter, attempt, supervisor.dag_run)
