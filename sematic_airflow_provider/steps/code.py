@@ -12,7 +12,7 @@ Nothing is imported or executed to find out. Where code is too dynamic to be fol
 from __future__ import annotations
 
 import types
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -46,26 +46,34 @@ class StepCode:
         return digest_record("step code/1", fields)
 
 
-def code_of(function: Callable[..., Any], value_digest: Callable[[object], str | None]) -> StepCode:
+def code_of(
+    function: Callable[..., Any], value_digest: Callable[[object], str | None], classes: Iterable[str] = ()
+) -> StepCode:
     """Everything that a function reaches; never raises.
 
     ``value_digest`` gives the digest of a value's content, or None where no codec knows it. It is asked only for values of types that are not Python's own.
+    ``classes`` are the types of its arguments as refs name them (``module.Class``): their methods are code of the step even where it does not name them.
     """
     own = innermost(function)
     try:
-        return _reached(function, own, value_digest)
+        return _reached(function, own, value_digest, sorted(set(classes)))
     except Exception as error:  # noqa: BLE001 - code may be stranger than we thought: then all of the module counts
         return _coarse(own, f"all but the function's own module, because of {type(error).__name__}: {error}")
 
 
 def _reached(
-    function: Callable[..., Any], own: types.FunctionType | None, value_digest: Callable[[object], str | None]
+    function: Callable[..., Any],
+    own: types.FunctionType | None,
+    value_digest: Callable[[object], str | None],
+    classes: Sequence[str],
 ) -> StepCode:
     modules = Modules(own.__code__.co_filename if own is not None else None)
     sure: set[SourceModule] = set()
     for _ in range(_MOST_ROUNDS):
         reach = Reach(modules, value_digest, sure)
         reach.running.root(function, own)
+        for name in classes:
+            reach.named(name, own.__module__ if own is not None else "")
         reach.finish()
         if reach.unsure.isdisjoint(reach.sure):
             break

@@ -15,7 +15,7 @@ from sematic_airflow_provider.artifacts.digest import digest_bytes
 from sematic_airflow_provider.steps.distributions import distribution_of
 from sematic_airflow_provider.steps.functions import layers
 from sematic_airflow_provider.steps.memory import fillers, may_be_memory, run_on_import
-from sematic_airflow_provider.steps.modules import Modules, SourceModule, is_ours
+from sematic_airflow_provider.steps.modules import Modules, SourceModule, is_ours, stable_name
 from sematic_airflow_provider.steps.running import Running
 from sematic_airflow_provider.steps.scopes import Chain, ImportTarget, Uses
 from sematic_airflow_provider.steps.units import Unit, environment_in
@@ -103,6 +103,17 @@ class Reach:
                 break
             name = f"{name}.{attribute}"
         return name
+
+    def named(self, qualified: str, own: str) -> None:
+        """A class of the user's, by the name that refs have for it; ``own`` is the module of the step, which refs call by the name of its file."""
+        parts = qualified.split(".")
+        for end in range(len(parts) - 1, 0, -1):
+            module = ".".join(parts[:end])
+            if own.endswith(f"_{module}") and stable_name(own) == "":
+                module = own
+            if self.modules.place(module).origin == "first":
+                self.module(module, (parts[end],), sure=False)  # it may be loaded by now, or not, by chance
+                return
 
     def whole(self, module: SourceModule) -> None:
         """A module is used in a way that does not tell what of it."""

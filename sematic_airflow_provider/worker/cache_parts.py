@@ -49,7 +49,8 @@ def key_of(
     from sematic_airflow_provider.steps.cache_key import cache_key
     from sematic_airflow_provider.steps.code import code_of
 
-    code = code_of(operator.python_callable, value_digest)
+    classes = [ref.type for name, ref in record.arguments.items() if name not in policy.ignore]
+    code = code_of(operator.python_callable, value_digest, classes)
     if code.unknown:
         raise NoKeyError(f"it cannot be told what the result depends on: {'; '.join(code.unknown)}")
     return cache_key(

@@ -398,6 +398,21 @@ def test_functions_without_source_count_by_their_compiled_code_and_the_values_th
     assert not one.unknown
 
 
+@pytest.mark.parametrize("name", ["flow.A", "models.A"])
+def test_classes_of_arguments_count_where_the_step_does_not_name_them(name: str, tmp_path: Path) -> None:
+    text = "class A:\n    def f(self):\n        return 1\n"
+    project = _project(tmp_path, f"import models\n{text}def step(x):\n    return x.f()\n", models=text)
+
+    def found() -> Any:
+        with project.loaded() as module:
+            return code_of(module.step, nobody_knows, classes=[name, "builtins.int", "numpy.ndarray", "odd", "gone.B"])
+
+    before = found()
+    project.edit(f"{name.partition('.')[0]}.py", "return 1", "return 2")
+    assert found().digest != before.digest
+    assert not before.packages
+
+
 class Strange:
     """Answers to every name, and fails to be looked at."""
 
