@@ -269,7 +269,6 @@ def open_store(
         StoreError: the folder does not exist (and ``create`` was not asked for), or is none.
         MissingExtraError: the URL's protocol needs a package that is not installed.
     """
-    from sematic_airflow_provider.artifacts.fsspec_store import FsspecStore
     from sematic_airflow_provider.artifacts.local_store import LocalStore
 
     if not url:
@@ -280,6 +279,8 @@ def open_store(
         return LocalStore(url.removeprefix("file://"), create=create)
     if url.startswith(("s3://", "s3a://")):
         return _s3_store(url, s3_access)
+    from sematic_airflow_provider.artifacts.fsspec_store import FsspecStore
+
     return FsspecStore(url, file_system=file_system)
 
 

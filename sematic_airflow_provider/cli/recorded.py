@@ -21,7 +21,9 @@ def recorded_steps(run: str, dag_id: str | None) -> list[RecordedStep]:
             RecordedStep(
                 label=f"{row.task_id}{f'[{row.map_index}]' if row.map_index >= 0 else ''}",
                 task_id=str(row.task_id),
-                facet=json.loads(row.facets).get("sematic_step"),
+                facet=facets.get("sematic_step"),
+                seed=((facets.get("sematic_provenance") or {}).get("seeds") or {}).get("python"),
             )
             for row in steps_of_dag_run(session, run, dag_id)
+            for facets in (json.loads(row.facets),)
         ]

@@ -52,6 +52,7 @@ class RecordedStep:
     label: str
     task_id: str
     facet: dict[str, Any] | None
+    seed: int | None = None
 
 
 def reproduce_run(
@@ -127,6 +128,7 @@ def _reproduce(
             multiple_outputs=bool(recorded) and RETURN_KEY not in recorded,
             inline_limit=inline_limit,
             allow_pickle=allow_pickle,
+            seed=step.seed,
         )
     except InvalidRefError as error:  # an argument that was redacted, say
         return [Outcome(step.label, "", "", "", "not reproducible", str(error))]

@@ -30,7 +30,7 @@ class Provenance:
     Args:
         source_file: the file that the function stands in; None where that is not known or not of interest.
         record_env: patterns of environment variables to record.
-        redact: takes text that is about to be recorded, and gives it without what is secret.
+        redact: takes text that is about to be stored, and gives it without what is secret. Asked at the end: by then more secrets may be known.
     """
 
     def __init__(
@@ -42,28 +42,35 @@ class Provenance:
         self._checkout = Checkout.open(self._file.parent) if self._file else None
         self._gpus = GpuQuery()
         self.facts: dict[str, Any] = {}
-        """The ``sematic_provenance`` facet, as far as it is known."""
+        """The ``sematic_provenance`` facet, as far as it is known, and ``environment``."""
+        self._patch: str | None = None
 
     def begin(self, store: Repository) -> dict[str, Any]:
-        """Everything that is known before the function runs; packages and the uncommitted difference are artifacts.
+        """Everything that is known before the function runs, but the uncommitted difference; packages are an artifact.
 
         Raises:
             StoreError: the store fails.
         """
         self.facts |= {
-            "git": self._git(store),
+            "git": self._git(),
             "python": platform.python_version(),
             **machine.describe(tempfile.gettempdir()),
-            "environment": {
-                name: self._redact(value) for name, value in environment.recorded(self._record_env).items()
-            },
+            "environment": environment.recorded(self._record_env),
             "packages": store.save(installed()).to_json(),
             "providerVersion": __version__,
         }
         return self.facts
 
-    def end(self, seeds: dict[str, int]) -> dict[str, Any]:
-        """Everything."""
+    def end(self, store: Repository, seeds: dict[str, int]) -> dict[str, Any]:
+        """Everything; the difference, as it was when the step began, is an artifact.
+
+        Raises:
+            StoreError: the store fails.
+        """
+        if self._patch is not None:
+            text = self._redact(without_credentials(without_assigned_secrets(self._patch)))
+            self.facts["git"] |= {"diff": store.save(text).to_json(), "diffRedacted": text != self._patch}
+            self._patch = None
         self.facts["gpus"] = self._gpus.read()
         self.facts["seeds"] = dict(seeds) or None
         return self.facts
@@ -74,23 +81,19 @@ class Provenance:
         if self._checkout is not None:
             self._checkout.abandon()
 
-    def _git(self, store: Repository) -> dict[str, Any] | None:
+    def _git(self) -> dict[str, Any] | None:
         if self._checkout is None or self._file is None:
             return None
         found = self._checkout.state()
         if found is None:
             return None
-        patch = self._checkout.patch(changed=bool(found["dirty"]))
-        text = None if patch.text is None else self._without_secrets(patch.text)
+        self._patch, unavailable = self._checkout.patch(changed=bool(found["dirty"]))
         return found | {
             "path": _below(self._checkout.root, self._file),
-            "diff": None if text is None else store.save(text).to_json(),
-            "diffUnavailable": patch.unavailable,
-            "diffRedacted": text != patch.text,
+            "diff": None,
+            "diffUnavailable": unavailable,
+            "diffRedacted": False,
         }
-
-    def _without_secrets(self, text: str) -> str:
-        return self._redact(without_credentials(without_assigned_secrets(text)))
 
 
 def _below(root: Path, file: Path) -> str | None:

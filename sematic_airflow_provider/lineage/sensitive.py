@@ -15,12 +15,13 @@ _SENSITIVE = re.compile(
     r"|authori[sz]ation|auth_header|bearer|cookie|session_?id|service_?account|keyfile|webhook|connection_?string|sql_alchemy"
     r"|(?:^|_)(?:pwd?|conn|dsn|salt|proxy|proxies)(?:_|$)"
 )
-_USERINFO = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*://)[^/@\s'\"]*@")
+_USERINFO = r"(?<![A-Za-z0-9])([A-Za-z][A-Za-z0-9+.-]{0,40}://)[^/@\s'\"]{1,8192}@"
 _WORDS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
-_ASSIGNED = re.compile(
-    r"""(?P<head>["']?(?P<name>[A-Za-z_][A-Za-z0-9_.-]*)["']?\]?\s*(?::\s*[\w.\[\] |]+\s*)?(?:=|:)\s*)"""
-    r"""(?P<prefix>[rRbBuUfF]{0,2})(?P<quote>["'])(?P<value>(?:\\.|(?!(?P=quote))[^\\\n])+)(?P=quote)"""
+_ASSIGNED = (
+    r"""(?P<head>(?<!\w)["']?(?P<name>[A-Za-z_][\w.-]{0,80})["']?\]?[ \t]{0,9}(?::[ \t]{0,9}[\w.\[\]|]{1,80}[ \t]{0,9})?[=:]\s{0,99}"""
+    r"""(?:[\w.]{1,80}\(\s{0,99}){0,3})(?P<prefix>[rRbBuUfF]{0,2})(?P<quote>["'])(?P<value>(?:\\.|(?!(?P=quote))[^\\\n])+)(?P=quote)"""
 )
+"""A name, perhaps an annotation, and a string literal, perhaps within calls. Repetitions are bounded: a difference may be one line of a million characters."""
 
 
 @lru_cache(maxsize=4096)
@@ -32,7 +33,7 @@ def is_sensitive_name(name: str) -> bool:
 
 def without_credentials(text: str) -> str:
     """The text without user and password in the URLs that stand in it."""
-    return _USERINFO.sub(r"\1", text)
+    return re.sub(_USERINFO, r"\1", text) if "://" in text else text
 
 
 def without_assigned_secrets(text: str) -> str:
@@ -43,4 +44,4 @@ def without_assigned_secrets(text: str) -> str:
             return match[0]
         return f"{match['head']}{match['prefix']}{match['quote']}{HIDDEN}{match['quote']}"
 
-    return _ASSIGNED.sub(hide, text)
+    return re.sub(_ASSIGNED, hide, text) if "'" in text or '"' in text else text

@@ -57,7 +57,7 @@ def run(task: PodTask) -> PodResult:
     result = PodResult(
         outputs=outputs,
         resources=meter.read(),
-        provenance=provenance.end(seeds),
+        provenance=provenance.end(repository, seeds),
         metrics=record.metrics,
         error=error,
         permanent=permanent,

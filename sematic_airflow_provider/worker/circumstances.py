@@ -1,4 +1,4 @@
-"""What Airflow knows about a step, and its OpenLineage provider does not send: the executor, and the parameters of the run."""
+"""What Airflow knows about a step, and its OpenLineage provider does not send: executor, pool, Dag bundle, and the parameters of the run."""
 
 from __future__ import annotations
 
@@ -16,6 +16,13 @@ def executor_of(task: Any) -> str:
         return IN_PROCESS
     configured = str(conf.get("core", "executor", fallback="") or "")
     return str(getattr(task, "executor", None) or configured.split(",")[0].strip())
+
+
+def bundle_of(task_instance: Any) -> dict[str, str | None] | None:
+    """Name and version of the bundle that the Dag was read from; the version is None of a bundle that has none (a folder)."""
+    bundle = getattr(task_instance, "bundle_instance", None)
+    name, version = getattr(bundle, "name", None), getattr(bundle, "version", None)
+    return None if name is None else {"name": str(name), "version": None if version is None else str(version)}
 
 
 def parameters_of(context: Any) -> dict[str, Any]:

@@ -24,7 +24,6 @@ from openlineage.client.facet_v2 import (
     symlinks_dataset,
 )
 
-from sematic_airflow_provider.artifacts.codecs.promises import promises_of
 from sematic_airflow_provider.artifacts.ref import ArtifactRef
 from sematic_airflow_provider.lineage.sensitive import (
     is_sensitive_name,
@@ -87,6 +86,8 @@ class SematicProvenanceRunFacet(RunFacet):
     imageDigest: str | None = None  # noqa: N815
     containerId: str | None = None  # noqa: N815
     executor: str | None = None
+    pool: str | None = None
+    dagBundle: dict[str, Any] | None = None  # noqa: N815
     seeds: dict[str, int] | None = None
     providerVersion: str | None = None  # noqa: N815
     _additional_skip_redact: ClassVar[list[str]] = ["git", "packages", "gpus", "seeds"]
@@ -208,6 +209,7 @@ def _dataset_name(ref: ArtifactRef) -> str:
 
 
 def _dataset_facets(ref: ArtifactRef) -> dict[str, DatasetFacet]:
+    from sematic_airflow_provider.artifacts.codecs.promises import promises_of
     from sematic_airflow_provider.worker.stores import repository
 
     location = symlinks_dataset.Identifier(namespace=repository().store.url, name=ref.digest, type="ARTIFACT")

@@ -163,7 +163,7 @@ class SematicOperator(DecoratedOperator, PythonOperator):
                     record.facts = self._facts(value)
                     cache.keep(value)
         finally:
-            told.end(record, seeds)
+            told.end(record, store, seeds)
             store.scratch.clear()
             record.metrics = record.metrics or step.metrics
             if record.resources is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -33,10 +34,15 @@ def file(tmp_path: Path) -> Path:
     return folder / "flow.py"
 
 
+def _whole(store: Repository, gathered: Provenance) -> dict[str, Any]:
+    gathered.begin(store)
+    return gathered.end(store, {})
+
+
 def test_it_tells_git_python_packages_machine_and_seeds(store: Repository, file: Path) -> None:
     gathered = Provenance(str(file))
     gathered.begin(store)
-    found = gathered.end({"python": 7})
+    found = gathered.end(store, {"python": 7})
     assert (found["git"]["branch"], found["git"]["dirty"], found["git"]["path"]) == ("trunk", False, "flow.py")
     assert (found["git"]["diff"], found["git"]["diffRedacted"]) == (None, False)
     assert found["python"] == ".".join(map(str, sys.version_info[:3]))
@@ -47,14 +53,14 @@ def test_it_tells_git_python_packages_machine_and_seeds(store: Repository, file:
 
 def test_the_uncommitted_difference_is_an_artifact_that_equal_ones_share(store: Repository, file: Path) -> None:
     file.write_text("x = 2\n")
-    first, second = (Provenance(str(file)).begin(store)["git"]["diff"] for _ in range(2))
+    first, second = (_whole(store, Provenance(str(file)))["git"]["diff"] for _ in range(2))
     assert first == second
     assert "+x = 2" in store.load(ArtifactRef.from_json(first))
 
 
 def test_secrets_in_the_difference_are_masked_and_that_is_said(store: Repository, file: Path) -> None:
     file.write_text("PASSWORD = 'canary-1'\nurl = 'https://me:canary-2@host'\nother = 'canary-3'\n")
-    git = Provenance(str(file), redact=lambda text: text.replace("canary-3", "***")).begin(store)["git"]
+    git = _whole(store, Provenance(str(file), redact=lambda text: text.replace("canary-3", "***")))["git"]
     text = store.load(ArtifactRef.from_json(git["diff"]))
     assert git["diffRedacted"] is True
     assert "+PASSWORD = '***'" in text
@@ -66,10 +72,28 @@ def test_a_step_without_a_file_has_no_git(store: Repository) -> None:
     assert Provenance(None).begin(store)["git"] is None
 
 
-def test_listed_variables_are_recorded_and_redacted(store: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MODEL_REGION", "eu canary")
-    found = Provenance(None, record_env=["MODEL_*"], redact=lambda text: text.replace("canary", "***")).begin(store)
-    assert found["environment"] == {"MODEL_REGION": "eu ***"}
+def test_listed_variables_are_recorded(store: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MODEL_REGION", "eu")
+    assert Provenance(None, record_env=["MODEL_*"]).begin(store)["environment"] == {"MODEL_REGION": "eu"}
+
+
+def test_the_difference_is_that_of_the_beginning_without_the_secrets_of_the_end(store: Repository, file: Path) -> None:
+    file.write_text("x = 'canary'\n")
+    secrets: list[str] = []
+
+    def redact(text: str) -> str:
+        for secret in secrets:
+            text = text.replace(secret, "***")
+        return text
+
+    gathered = Provenance(str(file), redact=redact)
+    gathered.begin(store)
+    file.write_text("x = 'edited while it runs'\n")
+    secrets.append("canary")
+    git = gathered.end(store, {})["git"]
+    text = store.load(ArtifactRef.from_json(git["diff"]))
+    assert "+x = '***'" in text
+    assert "edited" not in text
 
 
 def test_an_abandoned_one_leaves_no_process(file: Path) -> None:

@@ -16,6 +16,7 @@ from sematic_airflow_provider.db.models import DataRow
 from sematic_airflow_provider.db.nodes import Readable, nodes, run_nodes
 from sematic_airflow_provider.lineage.graph import RunNode
 from sematic_airflow_provider.server.access import ReadableDep, readable_artifact
+from sematic_airflow_provider.server.provenance import provenance_of
 from sematic_airflow_provider.server.routes.graphs import Digest
 from sematic_airflow_provider.server.schemas import ArtifactAnswer, RunAnswer
 
@@ -42,7 +43,7 @@ def run_details(
             "outputs": [{"label": p.label, "node": data[p.node_id]} for p in ports if p.direction == "write"],
             "step": _facet(facets, "sematic_step"),
             "source": _object(facets.get("sourceCode")).get("sourceCode"),
-            "provenance": _facet(facets, "sematic_provenance"),
+            "provenance": provenance_of(facets),
             "cache": _cache(facets, readable),
             "resources": _facet(facets, "sematic_resources"),
             "metrics": _object(_object(facets.get("sematic_metrics")).get("metrics")),
