@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from sematic_airflow_provider.artifacts.digest import short
+from sematic_airflow_provider.artifacts.digest import parse_digest, short
 from sematic_airflow_provider.artifacts.store import Store
 from sematic_airflow_provider.db.models import RunRow
 from sematic_airflow_provider.errors import NodeNotFoundError
@@ -126,7 +126,7 @@ def explanation(
         return Explanation(instance, "off", "this run did not ask for the cache: cache=True, or [sematic] cache")
     by = told.get("computedBy")
     key = told.get("key")
-    entry = read_entry(store, key) if isinstance(key, str) else None
+    entry = read_entry(store, parse_digest(key)) if key is not None else None
     last = read_last(store, dag_id, task_id, row.map_index)
     parts = entry.parts if entry is not None else last.parts if last is not None and last.key == key else {}
     return Explanation(

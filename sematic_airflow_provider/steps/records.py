@@ -12,6 +12,8 @@ import datetime as dt
 import json
 import time
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -23,6 +25,7 @@ from sematic_airflow_provider.errors import InvalidRefError
 FOLDER = "steps/"
 _ENTRIES, _LAST = "steps/entries/", "steps/last/"
 _FORMAT = 1
+_AT_ONCE = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,13 +200,12 @@ def entry_keys(store: Store) -> Iterator[Digest]:
     Raises:
         StoreError: the store cannot be read.
     """
-    for first in range(256):
-        for path in store.list_documents(f"{_ENTRIES}{first:02x}"):
-            name = path.rpartition("/")[2].removesuffix(".json")
-            try:
-                yield parse_digest(name)
-            except ValueError:
-                continue
+    folders = [f"{_ENTRIES}{first:02x}" for first in range(256)]
+    with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="sematic-steps") as pool:
+        for paths in pool.map(store.list_documents, folders):
+            for path in paths:
+                with suppress(ValueError):
+                    yield parse_digest(path.rpartition("/")[2].removesuffix(".json"))
 
 
 def read_last(store: Store, dag_id: str, task_id: str, map_index: int) -> Last | None:

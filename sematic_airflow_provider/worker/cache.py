@@ -16,7 +16,7 @@ from sematic_airflow_provider.lineage.naming import output_name
 from sematic_airflow_provider.steps import flight, records
 from sematic_airflow_provider.steps.keeping import flaw
 from sematic_airflow_provider.steps.policy import CachePolicy, policy_of
-from sematic_airflow_provider.worker.cacheable import why_not_cacheable
+from sematic_airflow_provider.worker.cacheable import returns_nothing, why_not_cacheable
 from sematic_airflow_provider.worker.context import step_key
 
 if TYPE_CHECKING:
@@ -120,7 +120,10 @@ class StepCache:
     def _why_off(self, policy: CachePolicy) -> str | None:
         if _switched_off(self._context):
             return 'switched off by the configuration of this run: {"sematic": {"cache": false}}'
-        return why_not_cacheable(self._operator.python_callable, policy) if self._by_default else None
+        function = self._operator.python_callable
+        if self._by_default and returns_nothing(function):
+            return "it returns nothing, so it must do something else, which is repeated unless it says cache=True"
+        return why_not_cacheable(function, policy) if self._by_default else None
 
     def _key_of(self, policy: CachePolicy) -> CacheKey | None:
         from sematic_airflow_provider.worker.cache_parts import NoKeyError, key_of

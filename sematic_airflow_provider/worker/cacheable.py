@@ -90,6 +90,11 @@ def why_not_cacheable(function: Callable[..., Any], policy: CachePolicy) -> str 
     return None
 
 
+def returns_nothing(function: Callable[..., Any]) -> bool:
+    """Whether a function is annotated so."""
+    return getattr(function, "__annotations__", {}).get("return", function) in (None, "None", type(None))
+
+
 def _names_in(function: Callable[..., Any]) -> Iterable[str]:
     code = getattr(inspect.unwrap(function), "__code__", None)
     return code.co_names if code is not None else ()

@@ -286,6 +286,7 @@ def test_the_option_is_for_tasks_that_do_not_say(monkeypatch: pytest.MonkeyPatch
     assert told(ran, "undecided")["status"] == "hit"
     assert told(ran, "asks_airflow")["status"] == "off"
     assert "takes ti from Airflow's context" in told(ran, "asks_airflow")["reason"]
+    assert told(ran, "says_nothing")["status"] == "off"
     assert "sematic_cache" not in ran.records["decided"].facets
 
 
