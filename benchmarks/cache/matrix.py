@@ -7,9 +7,11 @@ The cases: ``benchmarks/cache/cases.py``; how each way writes them: ``ways.py``;
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
 from benchmarks.cache.cases import HIT, MISS, STORED, TOGETHER, Case, all_cases
 from benchmarks.cache.trial import LOUD, RIGHT, Verdict, judge
@@ -28,7 +30,7 @@ def main(arguments: Sequence[str] = ()) -> int:
     chosen_cases = [cases[name] for name in options.cases or cases]
     chosen_ways = [ways[name] for name in options.ways or ways]
     started = time.monotonic()
-    found, failed = _measure(chosen_cases, chosen_ways)
+    found, failed = _measure(chosen_cases, chosen_ways, resume=options.resume)
     _print(chosen_cases, chosen_ways, found, failed)
     goals = goals_of(found, chosen_cases) if any(way.name == OURS for way in chosen_ways) else []
     if options.keep:
@@ -50,31 +52,44 @@ def _options(arguments: Sequence[str], cases: list[str], ways: list[str]) -> arg
     )
     parser.add_argument("--cases", nargs="+", choices=cases, metavar="CASE", help=f"of: {'; '.join(cases)}")
     parser.add_argument("--ways", nargs="+", choices=ways, help="ours and peers; all of them when not given")
+    parser.add_argument(
+        "--resume", action="store_true", help="take the verdicts that earlier runs have left below .bench"
+    )
     parser.add_argument("--no-keep", dest="keep", action="store_false", help="write nothing into benchmarks/results")
     return parser.parse_args(arguments)
 
 
-def _measure(cases: list[Case], ways: list[Way]) -> tuple[list[Verdict], dict[str, str]]:
+def _measure(cases: list[Case], ways: list[Way], *, resume: bool) -> tuple[list[Verdict], dict[str, str]]:
     """All verdicts; why a way has none."""
     found: list[Verdict] = []
     failed: dict[str, str] = {}
-    started, number = time.monotonic(), 0
+    started, number, kept = time.monotonic(), 0, 0
     for way in ways:
+        place = PLACE / "cache" / way.name.replace(" ", "-")
+        notes = place.with_suffix(".json")
+        own = {one.case: one for one in _noted(notes)} if resume else {}
         for case in cases:
             number += 1
             if way.name in failed:
                 continue
-            folder = PLACE / "cache" / way.name.replace(" ", "-")
+            if case.name in own:
+                kept += 1
+                continue
             try:
-                verdict = judge(case, way, folder)
+                own[case.name] = verdict = judge(case, way, place)
             except FailedError as error:
                 failed[way.name] = str(error)
                 _say(f"{way.name}: {error}")
                 continue
-            found.append(verdict)
-            left = (time.monotonic() - started) / number * (len(cases) * len(ways) - number) / 60
+            notes.write_text(json.dumps([one.record() for one in own.values()]))
+            left = (time.monotonic() - started) / (number - kept) * (len(cases) * len(ways) - number) / 60
             _say(f"{way.name}, {case.name}: {verdict.verdict}  {verdict.seen} (about {left:.0f} min left)")
+        found += [own[case.name] for case in cases if case.name in own]
     return found, failed
+
+
+def _noted(notes: Path) -> list[Verdict]:
+    return [Verdict(**record) for record in json.loads(notes.read_text())] if notes.exists() else []
 
 
 def _print(cases: list[Case], ways: list[Way], found: list[Verdict], failed: dict[str, str]) -> None:

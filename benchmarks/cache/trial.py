@@ -26,8 +26,8 @@ RIGHT, STALE, NEEDLESS, CRASH, WRONG, TWICE = (
 LOUD = "error, then right"  # a run that met the damage failed, and the next one computed what was damaged
 REFUSED, NOTHING = "refused", "nothing"  # it says that it cannot do this at all; there is no such file or option
 SIZE = 400_000 * 8
-HOLD = 25.0
-SETTLE = 12.0
+HOLD = 75.0  # so long the first execution lasts, unless a second begins
+SETTLE = 30.0  # so long the other is given to come to the step before the owner is killed
 
 
 @dataclass(frozen=True)
@@ -111,9 +111,13 @@ def _together(project: Project) -> tuple[str, str]:
         _wait(lambda: len(project.executions) > 1, running, SETTLE)
         if len(project.executions) > 1:
             return TWICE, "the other had begun before the owner was killed"
-        owner = project.executions[0]
-        waiting = next(slot for slot, process in enumerate(running) if process.pid != _session_of(owner))
-        os.killpg(_session_of(owner), signal.SIGKILL)
+        sessions = [process.pid for process in running]
+        try:
+            owner = sessions.index(os.getsid(project.executions[0]))
+        except (ProcessLookupError, ValueError):
+            return CRASH, "the owner ended by itself"
+        waiting = 1 - owner
+        os.killpg(sessions[owner], signal.SIGKILL)
         outcomes = [project.outcome(running[waiting], waiting)]
     else:
         outcomes = [project.outcome(process, slot) for slot, process in enumerate(running)]
@@ -124,10 +128,6 @@ def _together(project: Project) -> tuple[str, str]:
         if outcome.number != case.expected[0]:
             return WRONG, f"{outcome.number} instead of {case.expected[0]}"
     return (RIGHT, "") if executions == wanted else (TWICE, f"{executions} executions, {wanted} needed")
-
-
-def _session_of(process: int) -> int:
-    return os.getsid(process)
 
 
 def _wait(reached: object, running: list[subprocess.Popen[bytes]], seconds: float = 180) -> None:
