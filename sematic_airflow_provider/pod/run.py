@@ -22,6 +22,7 @@ from sematic_airflow_provider.lineage.outputs import save_outputs
 from sematic_airflow_provider.lineage.provenance import Provenance
 from sematic_airflow_provider.lineage.resources import ResourceMeter
 from sematic_airflow_provider.lineage.seeds import seeded
+from sematic_airflow_provider.pod.recorded_modules import split
 from sematic_airflow_provider.pod.spec import PodResult, PodTask
 from sematic_airflow_provider.steps.validation import Validator
 
@@ -69,7 +70,15 @@ def run(task: PodTask) -> PodResult:
 
 
 def _execute(task: PodTask, repository: Repository, record: capture.Capture) -> dict[str, ArtifactRef]:
-    function = load_function(repository.load(task.code), task.function, task.code.digest, task.module)
+    code = repository.load(task.code)
+    with split(code, task.code.digest)[1].installed():  # classes of arguments are theirs, too
+        return _execute_recorded(task, code, repository, record)
+
+
+def _execute_recorded(
+    task: PodTask, code: Any, repository: Repository, record: capture.Capture
+) -> dict[str, ArtifactRef]:
+    function = load_function(code, task.function, task.code.digest, task.module)
 
     def load(value: Any) -> Any:
         if not isinstance(value, ArtifactRef):
@@ -87,12 +96,15 @@ def _execute(task: PodTask, repository: Repository, record: capture.Capture) -> 
     return save_outputs(repository, value, multiple=task.multiple_outputs, prefix=task.output_names)
 
 
-def load_function(text: str, name: str, digest: str, module: str = "") -> Callable[..., Any]:
+def load_function(code: str | Mapping[str, Any], name: str, digest: str, module: str = "") -> Callable[..., Any]:
     """Define the module that a code artifact holds and return its function. Classes in it are those of the module that it was taken from.
+
+    Modules that were recorded with it are imported from there, while it is defined and while the function runs.
 
     Raises:
         StepError: a module that it imports is missing here, or it does not define the function.
     """
+    text, modules = split(code, digest)
     module_name = f"sematic_step_{short(digest)}" + (f"_{module}" if module else "")
     file = f"<{module_name}>"
     made = ModuleType(module_name)
@@ -100,13 +112,14 @@ def load_function(text: str, name: str, digest: str, module: str = "") -> Callab
     sys.modules[module_name] = made
     linecache.cache[file] = (len(text), None, text.splitlines(keepends=True), file)  # so that tracebacks show the lines
     try:
-        exec(compile(text, file, "exec"), made.__dict__)  # noqa: S102 - running recorded step code is what this module is for
+        with modules.installed():
+            exec(compile(text, file, "exec", dont_inherit=True), made.__dict__)  # noqa: S102 - running recorded step code is what this module is for
     except ImportError as error:
         raise StepError(f"the step {name} needs a module that is not installed here: {error}") from error
     function = getattr(made, name, None)
     if not callable(function):
         raise StepError(f"the recorded code {short(digest)} does not define {name}")
-    return function
+    return modules.around(function) if modules else function
 
 
 def call(function: Callable[..., Any], arguments: Mapping[str, Any]) -> Any:

@@ -134,6 +134,9 @@ class Reach:
         else:
             self.unknown.add(f"the version of {name.partition('.')[0]}, which belongs to no installed distribution")
 
+    def keep(self, module: SourceModule, unit: Unit, decorators: list[ast.expr]) -> None:
+        """A statement is part of the reach. Nothing here asks for it."""
+
     def note(self, into: dict[str, str], key: str, digest: str) -> None:
         """Write down a digest; another thing of the same name gets a number."""
         numbered, number = key, 1
@@ -188,8 +191,11 @@ class Reach:
             is_sure = module in self.sure and not unit.for_type_checkers
             for target in unit.targets.get(name, ()):
                 texts.append(f"import {self.imported(module, target, chain, sure=is_sure)}")
+            if set(kinds) == {"import"}:
+                self.keep(module, unit, [])
             if set(kinds) != {"import"} or unit.guards:
                 kept = self.kept_decorators(unit.decorators, module)
+                self.keep(module, unit, kept)
                 texts.append(unit.text(kept))
                 self.follow(unit.uses(kept), module, label)
                 if not self.is_sure(module) and "assignment" in kinds:
@@ -214,6 +220,7 @@ class Reach:
             for target in unit.targets["*"]:
                 source = module.absolute(target.module, target.level)
                 if self._provides(source, name, set()):
+                    self.keep(module, unit, [])
                     self.module(source, (name, *chain), sure=module in self.sure)
                     self.definitions[label] = digest_bytes(f"import * {source}".encode())
                     return

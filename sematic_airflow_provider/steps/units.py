@@ -24,13 +24,16 @@ _HARMLESS_CALLS = frozenset({"print", "len", "isinstance"})
 
 @dataclass(slots=True, eq=False)
 class Unit:
-    """One statement. ``guards`` are the conditions of the ``if`` blocks around it; ``caller`` is what it calls, where it is nothing but a call."""
+    """One statement. ``guards`` are the conditions of the ``if`` blocks around it, ``blocks`` the ``with`` blocks; ``caller`` is what it calls, where it
+    is nothing but a call.
+    """
 
     node: ast.stmt
     guards: tuple[tuple[ast.expr, bool], ...]
     bindings: dict[str, list[Kind]]
     targets: dict[str, list[ImportTarget]] = field(default_factory=dict)
     caller: str | None = None
+    blocks: tuple[ast.stmt, ...] = ()
     _text: str | None = None
     _uses: Uses | None = None
 
@@ -112,8 +115,11 @@ def _units(body: Iterable[ast.stmt], guards: tuple[tuple[ast.expr, bool], ...]) 
         elif isinstance(node, (ast.With, ast.AsyncWith)):
             items = ast.copy_location(type(node)(items=node.items, body=[], type_comment=None), node)
             items.end_lineno = node.items[-1].context_expr.end_lineno
-            yield Unit(items, guards, {name: ["assignment"] for name in scope_of(node.items, None).bound})
-            yield from _units(node.body, guards)
+            names = scope_of(node.items, None).bound
+            yield Unit(items, guards, {name: ["assignment"] for name in names}, blocks=(node,))
+            for inner in _units(node.body, guards):
+                inner.blocks = (node, *inner.blocks)
+                yield inner
         elif isinstance(node, ast.Import):
             for alias in node.names:
                 yield _import(ast.copy_location(ast.Import([alias]), node), guards)

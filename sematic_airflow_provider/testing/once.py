@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sematic_airflow_provider.artifacts.memory_store import MemoryStore
 from sematic_airflow_provider.artifacts.ref import ArtifactRef
 from sematic_airflow_provider.artifacts.repository import Repository
 from sematic_airflow_provider.lineage.provenance import Provenance
-
-if TYPE_CHECKING:
-    from sematic_airflow_provider.lineage.source import FunctionSource
 
 _Key = tuple[str | None, tuple[str, ...]]
 _kept = Repository(MemoryStore())
@@ -56,7 +53,7 @@ class ProvenanceOnce:
 class Remembered:
     """A function of a function, asked once for each."""
 
-    def __init__(self, ask: Callable[[Callable[..., Any]], str | FunctionSource]) -> None:
+    def __init__(self, ask: Callable[[Callable[..., Any]], Any]) -> None:
         self._ask = ask
         self._answers: dict[int, tuple[Any, Any, Exception | None]] = {}
 

@@ -14,6 +14,7 @@ from sematic_airflow_provider.artifacts.repository import Repository
 from sematic_airflow_provider.artifacts.store import Store
 from sematic_airflow_provider.errors import ConfigurationError
 from sematic_airflow_provider.lineage import capture, source
+from sematic_airflow_provider.steps import recording
 from sematic_airflow_provider.testing.logs import collecting_logs
 from sematic_airflow_provider.testing.once import ProvenanceOnce, Remembered, mapped_downstreams
 from sematic_airflow_provider.testing.supervisor import Supervisor
@@ -74,6 +75,7 @@ def entered(repository: Repository, variables: Mapping[str, str], connections: M
         stack.enter_context(_swapped(provenance, "Provenance", ProvenanceOnce))
         for name in ("locate", "reachable_source"):
             stack.enter_context(_swapped(source, name, Remembered(getattr(source, name))))
+        stack.enter_context(_swapped(recording, "recorded_code", Remembered(recording.recorded_code)))
         if not issubclass(xcom_module.XCom, SematicXComBackend):
             stack.enter_context(_swapped(xcom_module, "XCom", SematicXComBackend))
             stack.enter_context(_swapped(task_runner, "XCom", SematicXComBackend))

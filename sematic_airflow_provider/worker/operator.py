@@ -140,7 +140,7 @@ class SematicOperator(DecoratedOperator, PythonOperator):
         settings = load_settings()
         found = source.locate(self.python_callable)
         told = StepProvenance(found.file, settings, self, context)  # first: git answers while the store is opened
-        store = repository()
+        store = repository(settings)
         step = capture.for_step(step_key(context["ti"]))
         self._record = record = self._begin(found, store)
         told.begin(record, store)
@@ -182,9 +182,11 @@ class SematicOperator(DecoratedOperator, PythonOperator):
 
     def _begin(self, found: source.FunctionSource, store: Repository) -> StepRecord:
         """What is known before the function runs: where it stands, and what it reaches."""
+        from sematic_airflow_provider.steps import recording
+
         record = StepRecord(found.function, found.file, found.line, found.text)
         try:
-            record.code = store.save(source.reachable_source(self.python_callable))
+            record.code = store.save(recording.recorded_code(self.python_callable))
         except source.SourceUnavailableError as error:
             record.code_unavailable = str(error)
         return record

@@ -45,6 +45,8 @@ class Project:
     @contextmanager
     def loaded(self, dag_file: str = "flow.py") -> Iterator[ModuleType]:
         """The Dag file's module in a process that knew none of the project's modules."""
+        own = {path.name.removesuffix(".py") for path in self.folder.iterdir()}
+        hidden = {name: sys.modules.pop(name) for name in list(sys.modules) if name.partition(".")[0] in own}
         before = set(sys.modules)
         sys.path.insert(0, str(self.folder))
         sys.dont_write_bytecode, written = True, sys.dont_write_bytecode
@@ -68,6 +70,7 @@ class Project:
                 if any(place.startswith(str(self.folder)) for place in [file, *paths]):
                     del sys.modules[added]
             sys.modules.pop(name, None)
+            sys.modules.update(hidden)
 
     def code(
         self,
