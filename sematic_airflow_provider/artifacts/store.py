@@ -43,7 +43,7 @@ LARGEST_DOCUMENT = 16 << 20
 OWN = frozenset({"blobs", "tmp", "gc", "samples"})
 """Folders below the root that hold no documents of others."""
 
-_PATH = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.=+-]*(/[A-Za-z0-9_][A-Za-z0-9_.=+-]*)*")
+_PATH = r"[A-Za-z0-9_][A-Za-z0-9_.=+-]*(/[A-Za-z0-9_][A-Za-z0-9_.=+-]*)*"
 
 
 class Stored(NamedTuple):
@@ -178,7 +178,7 @@ def check_path(path: str) -> str:
     Raises:
         ValueError: it could lead out of the store, or into the blobs.
     """
-    if not _PATH.fullmatch(path) or ".." in path or path.split("/", 1)[0].lower() == "blobs":
+    if not re.fullmatch(_PATH, path) or ".." in path or path.split("/", 1)[0].lower() == "blobs":
         raise ValueError(f"not a document path: {path[:200]!r}")
     return path
 
@@ -195,7 +195,7 @@ def check_document(path: str, size: int, url: str) -> None:
 
 def is_document(path: str) -> bool:
     """Whether this is the path of a document that a store tells of in ``documents``."""
-    return bool(_PATH.fullmatch(path)) and ".." not in path and path.split("/", 1)[0].lower() not in OWN
+    return bool(re.fullmatch(_PATH, path)) and ".." not in path and path.split("/", 1)[0].lower() not in OWN
 
 
 def check_unchanged(expected: Digest | None, actual: Digest, url: str) -> None:

@@ -7,7 +7,6 @@ checkout costs no process. Where git is missing, or refuses (a checkout that ano
 from __future__ import annotations
 
 import os
-import re
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
@@ -23,7 +22,6 @@ _SECONDS = 2.0
 _UNTRACKED_FILES = 50
 _UNTRACKED_BYTES = 64 << 10
 _UNTRACKED_DEPTH = 4
-_COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 _REDIRECTS = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_COMMON_DIR", "GIT_NAMESPACE")
 _STATUS = (
     "status",
@@ -80,7 +78,7 @@ class Checkout:
         self._untracked = tuple(field[2:] for field in fields if field.startswith("? "))
         commit, branch = headers.get("branch.oid", ""), headers.get("branch.head", "")
         return {
-            "commit": commit if _COMMIT.fullmatch(commit) else None,
+            "commit": commit if _is_commit(commit) else None,
             "branch": branch if branch and branch != "(detached)" else None,
             "remote": _remote(remotes or ""),
             "dirty": any(field.startswith(("1 ", "2 ", "u ")) for field in fields),
@@ -170,6 +168,10 @@ class Checkout:
                 yield from _python_files_below(self.root, name.rstrip("/"), _UNTRACKED_DEPTH)
 
 
+def _is_commit(text: str) -> bool:
+    return len(text) in (40, 64) and not text.strip("0123456789abcdef")
+
+
 def _is_checkout(folder: Path) -> bool:
     found = folder / ".git"
     return found.is_file() or (found / "HEAD").is_file()
@@ -245,7 +247,7 @@ def _from_files(root: Path) -> dict[str, Any] | None:
         commit = head if name is None else _resolved(name, (folder, shared))
     except (OSError, UnicodeDecodeError):
         return None
-    known = commit if commit and _COMMIT.fullmatch(commit) else None
+    known = commit if commit and _is_commit(commit) else None
     branch = name.removeprefix("refs/heads/") if name else None
     return {"commit": known, "branch": branch, "remote": None, "dirty": None} if known or branch else None
 

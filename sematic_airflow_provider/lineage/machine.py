@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 IMAGE_VARIABLE = "SEMATIC_IMAGE"
-_CONTAINER_ID = re.compile(r"(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])")
-_DIGEST = re.compile(r"(?:@|^)(sha256:[0-9a-f]{64})$")
+_CONTAINER_ID = r"(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])"
+_IN_MOUNTS = ("/containers/", "/sandboxes/", "/overlay-containers/")
 _UNLIMITED = 1 << 60
 """Version 1 of cgroups says a number near 2**63 where there is no limit."""
 
@@ -58,8 +58,9 @@ def cpu_count() -> int:
 
 def digest_of(image: str | None) -> str | None:
     """The digest that an image's name or id ends with: ``registry/name@sha256:…``, or ``sha256:…`` alone of one that was never in a registry."""
-    found = _DIGEST.search(image or "")
-    return found[1] if found else None
+    digest = (image or "").rpartition("@")[2]
+    kind, _, hexadecimal = digest.partition(":")
+    return digest if kind == "sha256" and len(hexadecimal) == 64 and not hexadecimal.strip("0123456789abcdef") else None
 
 
 def _cpu_model(root: Path) -> str | None:
@@ -106,22 +107,25 @@ def _cgroups(root: Path, controller: str) -> list[Path]:
             base = root / "sys/fs/cgroup" / controller
         else:
             continue
-        inner = base / path.lstrip("/")
-        found += [place for place in (inner, *inner.parents) if place == base or base in place.parents]
-    return list(dict.fromkeys(found))
+        parts = [part for part in path.split("/") if part not in ("", ".", "..")]
+        found += [base.joinpath(*parts[:depth]) for depth in range(len(parts), -1, -1)]
+    return found
 
 
 def _container_id(root: Path) -> str | None:
     """Docker, containerd and CRI-O name a container's folders and groups by its id, which mounts and groups show."""
     if sys.platform != "linux":
         return None
-    for name in ("proc/self/cgroup", "proc/self/mountinfo"):
-        for line in _text(root / name, limit=1 << 16).splitlines():
-            if name.endswith("mountinfo") and not re.search(r"/(?:containers|sandboxes|overlay-containers)/", line):
-                continue
-            found = _CONTAINER_ID.findall(line)
-            if found:
-                return str(found[-1])
+    groups = _text(root / "proc/self/cgroup").splitlines()
+    mounts = [
+        line
+        for line in _text(root / "proc/self/mountinfo", limit=1 << 16).splitlines()
+        if any(part in line for part in _IN_MOUNTS)
+    ]
+    for line in (*groups, *mounts):
+        found = re.findall(_CONTAINER_ID, line) if len(line) > 64 else ()
+        if found:
+            return str(found[-1])
     return None
 
 

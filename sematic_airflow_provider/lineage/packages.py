@@ -7,12 +7,8 @@ afford to parse hundreds of metadata files. Whatever is named otherwise is read 
 from __future__ import annotations
 
 import os
-import re
 import sys
 from collections.abc import Iterable, Iterator
-
-_WHEEL = re.compile(r"(?P<name>[A-Za-z0-9][A-Za-z0-9._]*)-(?P<version>[0-9][0-9A-Za-z.!+]*)\.dist-info")
-_SEPARATORS = re.compile(r"[-_.]+")
 
 
 def installed(path: Iterable[str] | None = None) -> dict[str, str]:
@@ -23,8 +19,27 @@ def installed(path: Iterable[str] | None = None) -> dict[str, str]:
     found: dict[str, str] = {}
     for entry in sys.path if path is None else path:
         for name, version in _of_entry(entry or "."):
-            found.setdefault(_SEPARATORS.sub("-", name).lower(), version)
+            found.setdefault(_normalised(name), version)
     return dict(sorted(found.items()))
+
+
+def _normalised(name: str) -> str:
+    plain = name.lower()
+    if plain.isalnum():
+        return plain
+    plain = plain.replace("_", "-").replace(".", "-")
+    while "--" in plain:
+        plain = plain.replace("--", "-")
+    return plain
+
+
+def _told_by(folder: str) -> tuple[str, str] | None:
+    """Name and version as the name of a wheel's folder tells them: ``some_thing-1.0.dist-info``. None for names that are not of that form."""
+    if not folder.endswith(".dist-info"):
+        return None
+    name, dash, version = folder.removesuffix(".dist-info").partition("-")
+    plain = name and version[:1].isdigit() and "-" not in version and "_" not in version
+    return (name, version) if dash and plain else None
 
 
 def _of_entry(entry: str) -> Iterator[tuple[str, str]]:
@@ -40,11 +55,11 @@ def _of_entry(entry: str) -> Iterator[tuple[str, str]]:
         for name in sorted(os.listdir(folder)):
             if not name.endswith((".dist-info", ".egg-info", ".egg")):
                 continue
-            wheel = _WHEEL.fullmatch(name)
-            if wheel is None:
+            told = _told_by(name)
+            if told is None:
                 others = True
             elif _is_there(folder, f"{name}/METADATA"):  # a distribution that was half removed has none
-                yield wheel["name"], wheel["version"]
+                yield told
     except NotADirectoryError:
         return
     finally:
@@ -68,7 +83,7 @@ def _parsed(entry: str, *, skip_wheels: bool = False) -> Iterator[tuple[str, str
     for distribution in distributions(path=[entry]):
         if skip_wheels and isinstance(distribution, PathDistribution):
             folder = getattr(distribution, "_path", None)
-            if folder is not None and _WHEEL.fullmatch(str(folder.name)):
+            if folder is not None and _told_by(str(folder.name)) is not None:
                 continue
         metadata = distribution.metadata
         name = metadata["Name"] if metadata else None

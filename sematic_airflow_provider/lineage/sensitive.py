@@ -10,11 +10,14 @@ from functools import lru_cache
 
 HIDDEN = "***"
 
-_SENSITIVE = re.compile(
-    r"pass(?:w|wd|word|phrase|code)|secret|token|api_?key|(?:access|private|service|signing|encryption|account|storage|shared|sas)_?key|fernet|credential"
-    r"|authori[sz]ation|auth_header|bearer|cookie|session_?id|service_?account|keyfile|webhook|connection_?string|sql_alchemy"
-    r"|(?:^|_)(?:pwd?|conn|dsn|salt|proxy|proxies)(?:_|$)"
-)
+_PARTS = (
+    "password", "passwd", "passw", "passphrase", "passcode", "secret", "token", "apikey", "api_key", "access_key", "accesskey", "private_key", "privatekey",
+    "service_key", "signing_key", "encryption_key", "account_key", "storage_key", "shared_key", "sas_key", "fernet", "credential", "authorization",
+    "authorisation", "auth_header", "bearer", "cookie", "session_id", "sessionid", "service_account", "keyfile", "webhook", "connection_string",
+    "connectionstring", "sql_alchemy",
+)  # fmt: skip
+_WHOLE = frozenset({"pw", "pwd", "conn", "dsn", "salt", "proxy", "proxies"})
+# Plain text and no pattern: every process that runs one step would have to compile it.
 _USERINFO = r"(?<![A-Za-z0-9])([A-Za-z][A-Za-z0-9+.-]{0,40}://)[^/@\s'\"]{1,8192}@"
 _WORDS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _ASSIGNED = (
@@ -28,7 +31,10 @@ _ASSIGNED = (
 def is_sensitive_name(name: str) -> bool:
     """Whether a variable, key or parameter of this name is taken for a secret: ``DB_PASSWORD``, ``apiKey``, ``AIRFLOW_CONN_WAREHOUSE``."""
     words = re.sub(r"\W+", "_", _WORDS.sub("_", name)).lower()
-    return _SENSITIVE.search(words) is not None
+    for part in _PARTS:  # twice as fast as any()
+        if part in words:
+            return True
+    return not _WHOLE.isdisjoint(words.split("_"))
 
 
 def without_credentials(text: str) -> str:

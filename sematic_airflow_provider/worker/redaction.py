@@ -18,9 +18,7 @@ from sematic_airflow_provider.lineage.sensitive import HIDDEN, is_sensitive_name
 
 _SHORTEST_LINE: Final = 8
 _SMALL: Final = 1024
-_IDENTIFIER: Final = re.compile(
-    r"[0-9a-f]{40}|[0-9a-f]{64}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+(?:Z|[+-][0-9:]+)?"
-)
+_IDENTIFIER: Final = r"[0-9a-f]{40}|[0-9a-f]{64}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+(?:Z|[+-][0-9:]+)?"
 """Digests, commits, UUIDs and times may hold a short secret by chance; only where all of one is a secret is it hidden."""
 
 _IDS_OF_AIRFLOW: Final = ("dag_id", "run_id", "task_id", "logical_date")
@@ -58,7 +56,7 @@ class _Walk:
     def text(self, text: str) -> str:
         if self._pattern is None or not self._pattern.search(text):
             return text
-        if _IDENTIFIER.fullmatch(text) and not self._pattern.fullmatch(text):
+        if re.fullmatch(_IDENTIFIER, text) and not self._pattern.fullmatch(text):
             return text
         return self._pattern.sub(HIDDEN, text)
 

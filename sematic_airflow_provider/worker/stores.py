@@ -24,14 +24,14 @@ def given(repository: Repository) -> Iterator[None]:
         _given = before
 
 
-def repository() -> Repository:
-    """The repository of ``[sematic] store``, opened once in this process for each set of settings.
+def repository(settings: Settings | None = None) -> Repository:
+    """The repository of ``[sematic] store``, opened once in this process for each set of settings; of those that hold now, if none are given.
 
     Raises:
         ConfigurationError: an option in ``[sematic]`` is wrong.
         StoreError, MissingExtraError: the store cannot be opened.
     """
-    return _given if _given is not None else _open(load_settings())
+    return _given if _given is not None else _open(settings or load_settings())
 
 
 @lru_cache(maxsize=4)

@@ -12,6 +12,8 @@ from collections.abc import Iterable, Iterator
 from importlib.metadata import Distribution, EntryPoint, PathDistribution, distributions
 from pathlib import Path
 
+_BLOCK, _MOST = 1 << 14, 1 << 24
+
 
 def entry_points_of(group: str, path: Iterable[str] | None = None) -> list[EntryPoint]:
     """The entry points of a group, of the distributions on this path (``sys.path`` by default); of two distributions of one name the first counts."""
@@ -48,7 +50,8 @@ def _entry_points_text(folder: int, name: str) -> bytes:
     except OSError:
         return b""
     try:
-        return os.read(file, 1 << 20)
+        text = os.read(file, _BLOCK)
+        return text if len(text) < _BLOCK else text + os.read(file, _MOST)
     finally:
         os.close(file)
 

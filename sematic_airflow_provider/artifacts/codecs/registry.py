@@ -14,7 +14,7 @@ from sematic_airflow_provider.artifacts.codecs.entry_points import entry_points_
 from sematic_airflow_provider.errors import NoCodecError
 
 GROUP = "sematic_airflow_provider.codecs"
-_NAME = re.compile(r"[a-z0-9][a-z0-9_.+-]{0,60}/[0-9]{1,6}")
+_NAME = r"[a-z0-9][a-z0-9_.+-]{0,60}/[0-9]{1,6}"
 
 
 class Codec(Protocol):
@@ -161,7 +161,7 @@ def registered(entries: Iterable[EntryPoint]) -> dict[str, Codec]:
             raise NoCodecError(f"{where} cannot be loaded: {error}") from error
         codec = loaded() if isinstance(loaded, type) else loaded
         name = getattr(codec, "name", None)
-        if not isinstance(name, str) or not _NAME.fullmatch(name) or not hasattr(codec, "handles"):
+        if not isinstance(name, str) or not re.fullmatch(_NAME, name) or not hasattr(codec, "handles"):
             raise NoCodecError(f"{where} is none: it needs a name such as mine/1, handles, encode and decode")
         if name in found or name in _WITHOUT_CODEC or name in dict(_BUILT_IN):
             raise NoCodecError(f"{where} takes the name {name}, which is taken")

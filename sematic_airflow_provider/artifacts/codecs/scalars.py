@@ -37,7 +37,7 @@ _FROM_TEXT: dict[str, Callable[[str], Any]] = {
     "int": lambda t: int(t, 16),
 }
 _NUMPY = "numpy."
-_NUMPY_NAME = re.compile(r"bool|u?int\d{1,2}|float\d{2}|(datetime|timedelta)64(\[\d{0,9}[a-zA-Zμ]{1,2}\])?")
+_NUMPY_NAME = r"bool|u?int\d{1,2}|float\d{2}|(datetime|timedelta)64(\[\d{0,9}[a-zA-Zμ]{1,2}\])?"
 _PLAIN_KINDS = "biuf"  # of dtypes whose scalars are exactly a bool, a whole number or a float
 
 
@@ -91,7 +91,7 @@ def _numpy_record(numpy: Any, value: Any) -> tuple[str, dict[str, Any]] | None:
 
 
 def _numpy_scalar(name: str, content: Any) -> Any:
-    if not _NUMPY_NAME.fullmatch(name):
+    if not re.fullmatch(_NUMPY_NAME, name):
         raise ValueError(f"no scalar of dtype {name[:40]!r}")
     dtype = _library("numpy").dtype(name)
     if dtype.kind in "mM" and type(content) is int:

@@ -24,8 +24,8 @@ from typing import Any
 
 from sematic_airflow_provider.errors import NoCodecError
 
-_DAG_FILE = re.compile(r"(?:unusual_prefix_[0-9a-f]{40}|sematic_step_[0-9a-f]{12})_(.+)", re.DOTALL)
-_NAME = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
+_DAG_FILE = r"(?s:(?:unusual_prefix_[0-9a-f]{40}|sematic_step_[0-9a-f]{12})_(.+))"
+_NAME = r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*"
 _MAX_NAME = 500
 
 _found: dict[str, type] = {}
@@ -49,7 +49,7 @@ def classes_of(function: Callable[..., Any]) -> Iterator[None]:
 
 def stable_module(module: str) -> str:
     """A module's name without what differs from process to process."""
-    match = _DAG_FILE.fullmatch(module)
+    match = re.fullmatch(_DAG_FILE, module)
     return match[1] if match else module
 
 
@@ -80,7 +80,7 @@ def name_of(cls: type) -> str:
 def _leads_to(cls: type) -> bool:
     """Whether the name is that of this class; or, in a Dag file, which may have been loaded anew meanwhile, of one that takes its place."""
     found = _attribute(sys.modules.get(cls.__module__), cls.__qualname__)
-    if found is cls or not _DAG_FILE.match(cls.__module__):
+    if found is cls or not re.match(_DAG_FILE, cls.__module__):
         return found is cls
     return isinstance(found, type) and (found.__module__, found.__qualname__) == (cls.__module__, cls.__qualname__)
 
@@ -117,12 +117,12 @@ def find(name: str) -> type:
 
 
 def _is_name(name: str) -> bool:
-    return len(name) <= _MAX_NAME and _NAME.fullmatch(name) is not None
+    return len(name) <= _MAX_NAME and re.fullmatch(_NAME, name) is not None
 
 
 def _in_dag_files(module: str, qualname: str) -> list[type]:
     ending = f"_{module}"
-    loaded = [found for name, found in list(sys.modules.items()) if name.endswith(ending) and _DAG_FILE.match(name)]
+    loaded = [found for name, found in list(sys.modules.items()) if name.endswith(ending) and re.match(_DAG_FILE, name)]
     return _in(loaded, module, qualname)
 
 
