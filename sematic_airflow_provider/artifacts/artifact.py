@@ -36,7 +36,9 @@ class Artifact(Generic[T]):
 
     @classmethod
     def of(cls, value: T) -> Artifact[T]:
-        """An artifact held in memory, for unit tests of steps that take one."""
+        """An artifact held in memory, for unit tests of steps that take one. In a Dag, a step's output stays itself: type checkers see an artifact."""
+        if hasattr(value, "iter_references"):
+            return value  # type: ignore[return-value]
         from sematic_airflow_provider.artifacts.repository import open_repository
 
         repository = open_repository("memory://sematic-artifact-of")

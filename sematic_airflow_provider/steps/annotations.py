@@ -11,8 +11,6 @@ import sys
 import typing
 import warnings
 from collections.abc import Callable
-from functools import reduce
-from operator import or_
 from types import UnionType
 from typing import Any
 
@@ -63,11 +61,11 @@ def _understood(annotation: Any, inside: tuple[Any, ...]) -> Any:
     if origin is None:
         return _understood_class(annotation, inside)
     if origin is typing.Annotated:
-        return typing.Annotated[(_understood(arguments[0], inside), *arguments[1:])]  # type: ignore[misc]
+        return _subscripted(typing.Annotated, (_understood(arguments[0], inside), *arguments[1:]))
     if origin is typing.Literal:
         return checked_by(_one_of(arguments))
     if origin in (typing.Union, UnionType):
-        return reduce(or_, [_or_none(_understood(argument, inside)) for argument in arguments])
+        return _subscripted(typing.Union, tuple(_understood(argument, inside) for argument in arguments))
     if origin in (typing.Final, typing.ClassVar, typing_extensions.Required, typing_extensions.NotRequired):
         return _understood(arguments[0], inside)
     if origin is type or origin in (abc.Callable, abc.Generator, abc.Iterator, abc.AsyncIterator, abc.AsyncGenerator):
@@ -101,7 +99,7 @@ def _understood_class(annotation: Any, inside: tuple[Any, ...]) -> Any:
         )
     if isinstance(annotation, typing.TypeVar):
         choices = annotation.__constraints__ or ((annotation.__bound__,) if annotation.__bound__ else (Any,))
-        return reduce(or_, [_or_none(_understood(choice, inside)) for choice in choices])
+        return _subscripted(typing.Union, tuple(_understood(choice, inside) for choice in choices))
     if isinstance(annotation, typing.NewType):
         return _understood(annotation.__supertype__, inside)
     if not isinstance(annotation, type) or _is_pydantics(annotation):
@@ -122,15 +120,14 @@ def _is_pydantics(cls: type) -> bool:
     return hasattr(cls, "__get_pydantic_core_schema__") and not cls.__module__.startswith("pandera")
 
 
-def _or_none(annotation: Any) -> Any:
-    """An operand that ``|`` takes."""
-    return None if annotation is type(None) else typing.Union[annotation, annotation]  # noqa: UP007
+def _subscripted(generic: Any, arguments: Any) -> Any:
+    return generic[arguments]
 
 
 def _instance_of(cls: Any) -> Any:
     from pydantic import InstanceOf
 
-    return InstanceOf[cls]
+    return _subscripted(InstanceOf, cls)
 
 
 def _one_of(choices: tuple[Any, ...]) -> Check:
@@ -154,7 +151,7 @@ def _sequence(origin: Any, member: Any) -> Any:
             members(value if type(value) is list else list(value))
         return value
 
-    return typing.Annotated[list[member], WrapValidator(check)]  # type: ignore[valid-type]
+    return typing.Annotated[_subscripted(list, member), WrapValidator(check)]
 
 
 def _once_more(annotation: Any) -> Any:
@@ -187,7 +184,7 @@ def _typed_dict(cls: Any, inside: tuple[Any, ...]) -> Any:
     hints = typing_extensions.get_type_hints(cls, include_extras=True)
     fields: dict[str, Any] = {}
     for name, hint in hints.items():
-        needed = typing.get_origin(hint)  # what string annotations say is not in __required_keys__
+        needed: Any = typing.get_origin(hint)  # what string annotations say is not in __required_keys__
         if needed not in (typing_extensions.Required, typing_extensions.NotRequired):
             needed = typing_extensions.Required if name in cls.__required_keys__ else typing_extensions.NotRequired
         fields[name] = needed[_understood(hint, inside)]

@@ -52,9 +52,9 @@ def member_of(annotation: Any) -> Any:
     if kind in _STREAMS or kind in _ITERABLES:
         return arguments[0] if arguments else Any
     if kind is tuple and arguments:
-        return arguments[0] if arguments[-1] is Ellipsis else typing.Union[arguments]  # noqa: UP007
+        return arguments[0] if arguments[-1] is Ellipsis else _subscripted(typing.Union, arguments)
     if kind in _MAPPINGS and len(arguments) == 2:
-        return tuple[arguments]
+        return _subscripted(tuple, arguments)
     if typing_extensions.is_typeddict(annotation):
         return tuple[str, Any]
     if isinstance(kind, type) and (kind in (str, bytes) or not _may_be(kind, (abc.Sequence, abc.Mapping))):
@@ -84,7 +84,7 @@ def fields_of(annotation: Any) -> dict[str, Any] | None:
     if not isinstance(kind, type):
         return None
     if typing_extensions.is_typeddict(kind):
-        names: typing.Iterable[str] = typing_extensions.get_annotations(kind)
+        names: typing.Iterable[str] = kind.__annotations__
     elif "__dataclass_fields__" in vars(kind) or hasattr(kind, "model_fields"):
         names = getattr(kind, "__dataclass_fields__", None) or kind.model_fields  # type: ignore[attr-defined]
     elif issubclass(kind, tuple) and hasattr(kind, "_fields"):
@@ -97,6 +97,10 @@ def fields_of(annotation: Any) -> dict[str, Any] | None:
         hints = {}
     known = [*names, *hints] if typing_extensions.is_typeddict(kind) else names
     return {name: hints.get(name, Any) for name in known}
+
+
+def _subscripted(generic: Any, arguments: Any) -> Any:
+    return generic[arguments]
 
 
 def is_stream(annotation: Any) -> bool:

@@ -146,9 +146,9 @@ def _pieces(annotation: Any, value: Any) -> Iterator[tuple[int, Any]]:
         for start in range(0, len(value), _AT_ONCE):
             yield start, value[start : start + _AT_ONCE]
     elif kind in (set, frozenset) and origin is kind:
-        items = iter(value)
-        while piece := kind(islice(items, _AT_ONCE)):
-            yield 0, piece
+        members_left = iter(value)
+        while part := kind(islice(members_left, _AT_ONCE)):
+            yield 0, part
     elif kind is tuple and origin is tuple and members[-1] is Ellipsis:
         for start in range(0, len(value), _AT_ONCE):
             yield start, value[start : start + _AT_ONCE]

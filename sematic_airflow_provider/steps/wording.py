@@ -108,6 +108,6 @@ def _collection(value: Any, depth: int) -> str:
         if not text:
             return size
         parts.append(f"{_shown(key, 0)}: {text}" if isinstance(value, dict) else text)
-    before, after = {list: "[]", tuple: "()"}.get(type(value), "{}")
+    before, after = "[]" if type(value) is list else "()" if type(value) is tuple else "{}"
     text = f"{before}{', '.join(parts)}{after}"
     return text if len(text) <= _LONGEST else size

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
-from typing import Any, ParamSpec, Protocol, TypeVar, overload
+from collections.abc import Callable, Coroutine, Iterator
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 import attr
 from airflow.sdk.bases.decorator import _TaskDecorator
@@ -14,26 +14,16 @@ from airflow.sdk.definitions.xcom_arg import XComArg
 from sematic_airflow_provider.errors import WiringError
 from sematic_airflow_provider.steps.validation import check_annotations
 from sematic_airflow_provider.worker.cacheable import checked_policy
+from sematic_airflow_provider.worker.fields import StepOutput
 from sematic_airflow_provider.worker.functions import check_multiple_outputs, check_options, stepped_function
 from sematic_airflow_provider.worker.mapping import by_refs
 from sematic_airflow_provider.worker.operator import SematicOperator
+from sematic_airflow_provider.worker.signatures import P, R, Step, StepDecorator
 from sematic_airflow_provider.worker.wiring import check_call, check_context_names, check_expansion, misfit
 
-P = ParamSpec("P")
-R_co = TypeVar("R_co", covariant=True)
-R = TypeVar("R")
-
-
-class Step(Protocol[P, R_co]):
-    """A decorated function, as type checkers see it: it takes and gives what the function does, so wrong wiring is found before it runs."""
-
-    function: Callable[..., Any]
-
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R_co: ...
-    def expand(self, **mapped: Any) -> Any: ...
-    def expand_kwargs(self, kwargs: Any, *, strict: bool = True) -> Any: ...
-    def partial(self, **kwargs: Any) -> Any: ...
-    def override(self, **kwargs: Any) -> Step[P, R_co]: ...
+if TYPE_CHECKING:
+    from sematic_airflow_provider.artifacts.batches import Batches
+    from sematic_airflow_provider.steps.policy import CachePolicy
 
 
 @attr.define(slots=False)
@@ -61,7 +51,7 @@ class SematicTask(_TaskDecorator):
                 raise
             raise misfit(self.function, error) from None
         check_call(self.function, output.operator, args, kwargs)
-        return output
+        return StepOutput(output.operator, output.key)
 
     def override(self, **kwargs: Any) -> Any:
         """The same step with other options."""
@@ -81,11 +71,23 @@ def _is_xcom(value: Any) -> bool:
 
 
 @overload
+def sematic_task(python_callable: Callable[P, Coroutine[Any, Any, R]]) -> Step[P, R]: ...
+@overload
+def sematic_task(python_callable: Callable[P, Iterator[R]]) -> Step[P, Batches[R]]: ...
+@overload
+def sematic_task(python_callable: Callable[P, None]) -> Step[P, XComArg]: ...
+@overload
 def sematic_task(python_callable: Callable[P, R]) -> Step[P, R]: ...
 @overload
 def sematic_task(
-    python_callable: None = None, multiple_outputs: bool | None = None, **kwargs: Any
-) -> Callable[[Callable[P, R]], Step[P, R]]: ...
+    python_callable: None = None,
+    multiple_outputs: bool | None = None,
+    *,
+    compute: Literal["local", "kubernetes"] | None = None,
+    cache: bool | CachePolicy | None = None,
+    seed: int | None = None,
+    **kwargs: Any,
+) -> StepDecorator: ...
 def sematic_task(python_callable: Any = None, multiple_outputs: bool | None = None, **kwargs: Any) -> Any:
     """Make a function a step: its arguments and results travel as verified, content-hashed artifacts, and its lineage is recorded.
 

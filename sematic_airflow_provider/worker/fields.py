@@ -1,4 +1,7 @@
-"""Fields of what a step returns, which other tasks take by name: ``split(data)["train"]``, where ``split`` returns a dataclass, named tuple or model."""
+"""Fields of what a step returns, which other tasks take by name: ``split(data).train`` or ``split(data)["train"]``.
+
+``split`` returns a dataclass, named tuple or model; typed dicts and dicts have keys only.
+"""
 
 from __future__ import annotations
 
@@ -6,14 +9,32 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk.definitions.mappedoperator import MappedOperator
-from airflow.sdk.definitions.xcom_arg import XComArg
+from airflow.sdk.definitions.xcom_arg import PlainXComArg, XComArg
 
 from sematic_airflow_provider.artifacts.codecs import declared
+from sematic_airflow_provider.artifacts.handing import hints_of
 from sematic_airflow_provider.artifacts.ref import ArtifactRef
 from sematic_airflow_provider.lineage.naming import RETURN_KEY, output_name
 
 if TYPE_CHECKING:
     from sematic_airflow_provider.artifacts.repository import Repository
+
+
+class StepOutput(PlainXComArg):
+    """What a step gives in a Dag; the fields that its annotation declares are attributes, for type checkers to see."""
+
+    def __getattr__(self, name: str) -> Any:
+        """Called for what is no attribute of Airflow's own. A field named like one of those (``map``, ``key``) is taken by ``output["map"]``."""
+        if not name.startswith("_") and name != "operator" and self.key == RETURN_KEY:
+            function = getattr(self.operator, "python_callable", None)
+            names = field_names(hints_of(function).get("return")) if function is not None else None
+            if names and name in names:
+                return self[name]
+            if names:
+                raise AttributeError(
+                    f"{self.operator.task_id} returns no field {name!r}. Its fields: {', '.join(names)}"
+                )
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
 
 def field_names(annotation: Any) -> tuple[str, ...] | None:

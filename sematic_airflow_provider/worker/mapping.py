@@ -60,9 +60,9 @@ class RefsOfDicts(ListOfDictsExpandInput):
 def by_refs(given: Any) -> Any:
     """The same input of ``expand`` or ``expand_kwargs``, resolved to refs."""
     if isinstance(given, DictOfListsExpandInput):
-        return RefsOfLists(given.value)
+        return RefsOfLists(given.value)  # type: ignore[call-arg]
     if isinstance(given, ListOfDictsExpandInput):
-        return RefsOfDicts(given.value)
+        return RefsOfDicts(given.value)  # type: ignore[call-arg]
     return given
 
 

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 from airflow.sdk.definitions._internal.expandinput import DictOfListsExpandInput, MappedArgument
@@ -130,7 +131,7 @@ def _type_of(function: Callable[..., Any], task: Any, value: Any) -> Any:
         source = value._input.value
         return _member(function, task, source[value._key]) if isinstance(source, dict) else Any
     if isinstance(value, MapXComArg):
-        return list[_of_map(value)]  # type: ignore[misc]
+        return _list_of(_of_map(value))
     if not isinstance(value, PlainXComArg):
         return list
     operator = value.operator
@@ -140,10 +141,10 @@ def _type_of(function: Callable[..., Any], task: Any, value: Any) -> Any:
     if value.key != RETURN_KEY:
         given = _field(function, value, given)
     if isinstance(operator, MappedOperator):
-        return list[given]
+        return _list_of(given)
     group = operator.get_closest_mapped_task_group()
     if group is not None and group is not task.get_closest_mapped_task_group():
-        return list[given]
+        return _list_of(given)
     return given
 
 
@@ -151,7 +152,8 @@ def _member(function: Callable[..., Any], task: Any, collection: Any) -> Any:
     """The annotation of one member of what a step is expanded over."""
     if isinstance(collection, ZipXComArg):
         members = tuple(_member(function, task, one) for one in collection.args)
-        return tuple[members]
+        generic: Any = tuple
+        return generic[members]
     if isinstance(collection, ConcatXComArg):
         members = tuple(_member(function, task, one) for one in collection.args)
         return Any if Any in members else members[0]
@@ -168,6 +170,11 @@ def _member(function: Callable[..., Any], task: Any, collection: Any) -> Any:
             f"{_named(function)} is expanded over what {_source(collection)} gives, which is {type_text(given)}: {error}",
             *_functions(collection),
         ) from None
+
+
+def _list_of(member: Any) -> Any:
+    generic: Any = list
+    return generic[member]
 
 
 def _of_map(value: MapXComArg) -> Any:
@@ -238,10 +245,10 @@ def _error(function: Callable[..., Any], message: str, *sources: Callable[..., A
 
 def _wired_at() -> str:
     """File and line of the Dag file that wires: the innermost frame that is neither ours nor Airflow's."""
-    frame = sys._getframe(1)
+    frame: FrameType | None = sys._getframe(1)
     while frame is not None:
         file = frame.f_code.co_filename
         if not file.startswith(_OURS) and not frame.f_globals.get("__name__", "").startswith("airflow."):
             return f"{file}:{frame.f_lineno}"
-        frame = frame.f_back  # type: ignore[assignment]
+        frame = frame.f_back
     return "?"

@@ -215,33 +215,33 @@ from sematic_airflow_provider import sematic_task
 class Größe:
     höhe: int
 
-@sematic_task(multiple_outputs=True)
+@sematic_task(task_id="make", multiple_outputs=False)
 def maße(höhe: int) -> dict[str, int]:
     return {"höhe": höhe, "高さ": 2}
 
-@sematic_task
-def größer(größe: int) -> str:
-    return f"größer als {größe} ☃"
+@sematic_task(task_id="grow")
+def größer(größe: dict[str, int]) -> str:
+    return f"größer als {größe['höhe']} ☃"
 
 @sematic_task
 def own_class() -> Größe:
     return Größe(1)
 
 with DAG("main_script", schedule=None) as dag:
-    größer(maße(3)["höhe"])
+    größer(maße(höhe=3))
     own_class()
 
 if __name__ == "__main__":
     from tests.worker.dag_runs import run
     ran = run(dag)
-    print("CAME", ascii(ran.output("größer")), ran.error("own_class"))
+    print("CAME", ascii(ran.output("grow")), ran.error("own_class"))
 """
 
 
 def test_functions_of_a_script_are_steps_with_names_of_any_language_and_its_classes_are_named(
     migrated_home: str, tmp_path: Path
 ) -> None:
-    """Values of a class in ``__main__`` could be read by no other process."""
+    """Values of a class in ``__main__`` could be read by no other process. Names of tasks stay ASCII: Airflow's ``dag.test()`` takes no others."""
     file = tmp_path / "main_script.py"
     file.write_text(SCRIPT, encoding="utf-8")
     done = subprocess.run(
@@ -265,12 +265,12 @@ def _environment() -> dict[str, str]:
     [
         ("from airflow.sdk import DAG\nwith DAG('x')\n    pass\n", ["SyntaxError", "line 2", "with DAG('x')"]),
         (
-            "from sematic_airflow_provider import sematic_task\n@sematic_task(retrys=1)\ndef f(): ...\n",
-            ["no option 'retrys': is retries meant?", "line 2"],
+            "from airflow.sdk import DAG\nfrom sematic_airflow_provider import sematic_task\n@sematic_task(retrys=1)\ndef f(): ...\n",
+            ["no option 'retrys': is retries meant?", "line 3"],
         ),
         (
-            "from airflow.sdk import DAG\nfrom sematic_airflow_provider import sematic_task\n@sematic_task\ndef a() -> str: ...\n@sematic_task\ndef b(x: int): ...\n"
-            "with DAG('x'):\n    b(a())\n",
+            "from airflow.sdk import DAG\nfrom sematic_airflow_provider import sematic_task\n@sematic_task\ndef a() -> str: ...\n"
+            "@sematic_task\ndef b(x: int): ...\nwith DAG('x'):\n    b(a())\n",
             ["WiringError: step b: argument x should be int, a() gives str", "wired at", "broken.py:8", "broken.py:5"],
         ),
     ],
