@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import importlib
+import json
 import os
 import sys
 import threading
 import time
 from collections.abc import Iterator
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import numpy as np
 import pytest
 from airflow.sdk import DAG, Asset, Metadata, Param
@@ -51,7 +54,11 @@ def executed() -> list[str]:
 
 
 def told(ran: Ran, instance: str) -> dict[str, Any]:
-    return dict(ran.records[instance].facets["sematic_cache"])
+    """The facet, which follows its schema."""
+    facet: dict[str, Any] = dict(ran.records[instance].facets["sematic_cache"])
+    schema = files("sematic_airflow_provider").joinpath("lineage/schemas/sematic_cache.json").read_text()
+    jsonschema.validate(facet, json.loads(schema))
+    return facet
 
 
 def statuses(ran: Ran) -> dict[str, str]:
