@@ -31,7 +31,7 @@ demo-check: $(VENV)/ready $(STATIC) ## the same, checked without a browser, then
 test: test-python test-ui ## the quick suite: Python and UI, a few minutes
 
 test-python: $(VENV)/ready $(STATIC)
-	$(BIN)/python -m pytest tests -n auto --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest tests -m 'not thorough' -n auto --dist loadfile --no-loadscope-reorder
 
 test-ui: plugins_ui/node_modules/ready
 	$(NPM) test
@@ -51,6 +51,7 @@ format: $(VENV)/ready ## put the Python code into shape
 	$(BIN)/ruff format .
 
 integration: $(VENV)/ready $(STATIC) ## real Airflow processes, PostgreSQL, S3, Kubernetes, a browser (Debian: apt install postgresql chromium radosgw ceph-mon ceph-osd redis-server)
+	$(BIN)/python -m pytest tests -m thorough -n auto --dist loadfile --no-loadscope-reorder
 	$(BIN)/python -m pytest integration
 
 soak: $(VENV)/ready ## faults, kills and collections without end, on each kind of store (MINUTES=10)

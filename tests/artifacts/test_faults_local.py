@@ -20,6 +20,8 @@ from sematic_airflow_provider.artifacts.local_store import LocalStore
 from sematic_airflow_provider.artifacts.repository import Repository
 from sematic_airflow_provider.errors import ArtifactError, StoreError
 
+pytestmark = pytest.mark.thorough
+
 ROOT = Path(__file__).parents[2]
 
 

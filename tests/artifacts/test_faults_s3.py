@@ -45,6 +45,8 @@ from tests.artifacts.faulty_proxy import (
 )
 from tests.artifacts.s3_servers import S3Server, moto_server, session
 
+pytestmark = pytest.mark.thorough
+
 PART = 5 << 20
 SMALL = b"small " * 100
 LARGE = random.Random(1).randbytes(PART + 100_000)  # two parts
