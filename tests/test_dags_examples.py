@@ -1,4 +1,4 @@
-"""Every example through ``airflow dags test`` on an empty AIRFLOW_HOME, and what is left behind."""
+"""Some examples through ``airflow dags test`` on an empty AIRFLOW_HOME, and what is left behind. ``tests/testing/test_examples.py`` runs all in the kit."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from sematic_airflow_provider.worker.setup_checks import XCOM_BACKEND
 from tests.airflow_home import ROOT, run_airflow
 
-EXAMPLES = ("mixed_with_plain_tasks", "many_at_once", "data_of_all_kinds")
+EXAMPLES = ("mixed_with_plain_tasks", "many_at_once")
 
 
 class Home:
@@ -91,26 +91,6 @@ def test_mapped_tasks_and_their_reduction_stand_in_the_lineage(home: Home) -> No
     assert {row[0] for row in home.rows("select map_index from sematic_run where task_id = 'mean_delay'")} == {0, 1, 2}
 
 
-def test_a_stream_a_dataclass_and_a_folder_stand_in_the_lineage_and_only_what_was_touched_was_read(home: Home) -> None:
-    dag = "data_of_all_kinds"
-    assert home.edges(dag) == {
-        ("readings", "write", "return_value", f"{dag}.readings.return_value"),
-        ("split", "read", "batches", f"{dag}.readings.return_value"),
-        ("split", "write", "return_value", f"{dag}.split.return_value"),
-        ("mean_temperature", "read", "data", f"{dag}.split.return_value"),
-        ("mean_temperature", "write", "return_value", f"{dag}.mean_temperature.return_value"),
-        ("export", "read", "data", f"{dag}.split.return_value"),
-        ("export", "write", "return_value", f"{dag}.export.return_value"),
-        ("count_lines", "read", "folder", f"{dag}.export.return_value"),
-        ("count_lines", "write", "return_value", f"{dag}.count_lines.return_value"),
-    }
-    codecs = dict(home.rows(f"select name, codec from sematic_data where name like '{dag}%'"))
-    assert codecs[f"{dag}.readings.return_value"] == codecs[f"{dag}.split.return_value"] == "tree/1"
-    assert codecs[f"{dag}.export.return_value"] == "files/1"
-    (lines,) = home.rows(f"select value from sematic_data where name = '{dag}.count_lines.return_value'")
-    assert lines == (str(2 * 24 + 1),)
-
-
 def test_xcom_rows_are_readable_refs(home: Home) -> None:
     values = [
         json.loads(row[0])
@@ -148,12 +128,6 @@ def test_our_facets_follow_their_published_schemas(home: Home) -> None:
             jsonschema.validate(facet, json.loads((folder / f"{name}.json").read_text()))
             checked.add(name)
     assert checked == {path.stem for path in folder.glob("*.json")}
-
-
-def test_a_second_run_stores_no_new_bytes_for_unchanged_artifacts(home: Home) -> None:
-    before = home.blobs()
-    home.run("dags", "test", "mixed_with_plain_tasks")
-    assert home.blobs() == before
 
 
 def _rows(output: str) -> list[dict[str, str]]:
