@@ -150,9 +150,10 @@ class StepCache:
         record.metrics, record.facts = dict(entry.metrics), dict(entry.facts)
         record.length = entry.length
         own = {ref.digest: ref for ref in record.arguments.values() if ref.name}
+        collections = {ref.within.name: ref.within for ref in record.arguments.values() if ref.within is not None}
         step = capture.for_step(step_key(self._context["ti"]))
         for ref in entry.reads:
-            step.note_read(own.get(ref.digest, ref))
+            step.note_read(own.get(ref.digest) or collections.get(ref.name, ref))
         step.metrics.update(entry.metrics)
         events = self._outlets()
         for extra in entry.extras:

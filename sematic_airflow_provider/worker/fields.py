@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk.definitions.mappedoperator import MappedOperator
 from airflow.sdk.definitions.xcom_arg import PlainXComArg, XComArg
 
-from sematic_airflow_provider.artifacts.codecs import declared
 from sematic_airflow_provider.artifacts.handing import hints_of
 from sematic_airflow_provider.artifacts.ref import ArtifactRef
 from sematic_airflow_provider.lineage.naming import RETURN_KEY, output_name
@@ -70,6 +69,8 @@ def field_outputs(operator: Any, whole: ArtifactRef, names: list[str], store: Re
     if tree is not None and tree.kind in ("object", "dict"):
         parts: Mapping[str, Any] = dict(tree.members)
     else:
+        from sematic_airflow_provider.artifacts.codecs import declared
+
         value = store.load(whole)
         parts = value if isinstance(value, dict) else declared.fields_of(value) or {}
     return {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import functools
 import inspect
 from collections.abc import Callable, Iterable
@@ -79,6 +78,8 @@ def check_options(options: Iterable[str], operator: type) -> None:
     known = _known(operator)
     for option in options:
         if option not in known:
+            import difflib
+
             close = difflib.get_close_matches(option, known, 1)
             meant = f": is {close[0]} meant?" if close else ""
             raise TypeError(f"@sematic_task takes no option {option!r}{meant}")

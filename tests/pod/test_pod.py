@@ -43,6 +43,9 @@ def gate():
 
 def gives_a_module():
     return sys
+
+def typed(rate: float) -> int:
+    return rate
 """
 
 
@@ -128,6 +131,19 @@ def test_a_result_that_cannot_be_stored_is_permanent(repository: Repository) -> 
     assert result is not None
     assert result.permanent
     assert "no codec can store" in result.error
+
+
+def test_arguments_and_results_are_checked_against_annotations(repository: Repository) -> None:
+    _, _, result = _run(repository, "typed", rate=2)
+    assert result is not None
+    assert repository.load(result.outputs["return_value"]) == 2
+    _, _, result = _run(repository, "typed", rate="a")
+    assert result is not None
+    assert "step typed: argument rate should be float, it is str 'a'" in result.error
+    assert result.permanent
+    _, _, result = _run(repository, "typed", rate=1.5)
+    assert result is not None
+    assert "return value should be int, it is float 1.5" in result.error
 
 
 def test_a_missing_module_is_named_before_the_function_starts(repository: Repository) -> None:

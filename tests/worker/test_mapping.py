@@ -248,3 +248,24 @@ def test_a_step_is_expanded_over_what_a_plain_task_returned() -> None:
     ran = run(dag)
     assert ran.output("joined") == "X! Y!"
     assert ran.read("shout[0]") == {("name", "plain.return_value")}
+
+
+def test_a_mapped_instance_that_hits_the_cache_is_told_to_have_read_the_collection_of_this_run() -> None:
+    """Its own element is what it was; another one has changed, so the collection is another artifact."""
+    read = []
+    for other in (7, 8):
+
+        @sematic_task
+        def made(other: int) -> list[np.ndarray]:
+            return [np.arange(4), np.full(2, other)]
+
+        with DAG("hits") as dag:
+            total.override(cache=True).expand(values=made(other))
+        ran = run(dag)
+        whole = ran.rows["made", "return_value"]["digest"]
+        reads = [data for data in ran.records["total[0]"].data if data.direction == "read"]
+        assert [(data.label, data.ref.digest) for data in reads if data.ref] == [("values", whole)]
+        read.append(whole)
+    assert read[0] != read[1]
+    assert ran.records["total[0]"].facets["sematic_cache"]["status"] == "hit"
+    assert ran.records["total[1]"].facets["sematic_cache"]["status"] == "miss"
