@@ -73,6 +73,12 @@ def reachable_source(function: Callable[..., Any]) -> str:
     return ast.unparse(ast.fix_missing_locations(ast.Module(body=kept, type_ignores=[]))) + "\n"
 
 
+def imports_something(text: str) -> bool:
+    """Whether a text that ``reachable_source`` gave imports anything; it may seem so where a string holds such a line."""
+    lines = map(str.strip, text.splitlines())
+    return any(line.startswith(("import ", "from ")) and not line.startswith("from __future__ ") for line in lines)
+
+
 def _source_file(function: Callable[..., Any]) -> str | None:
     try:
         return inspect.getsourcefile(inspect.unwrap(function))

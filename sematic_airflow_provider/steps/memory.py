@@ -22,8 +22,8 @@ _CHANGING = frozenset(
     }
 )  # fmt: skip
 
-_CHANGED = re.compile(r"(\w+)\s*(?:\[|\.(\w+)\()")
-_GLOBAL = re.compile(r"\bglobal ([^\n#;]+)")
+_CHANGED = r"(\w+)\s*(?:\[|\.(\w+)\()"
+_GLOBAL = r"\bglobal ([^\n#;]+)"
 
 
 def may_be_memory(parsed: Parsed, name: str) -> bool:
@@ -33,8 +33,8 @@ def may_be_memory(parsed: Parsed, name: str) -> bool:
 
 @lru_cache(maxsize=256)
 def _candidates(parsed: Parsed) -> set[str]:
-    found = {name for name, method in _CHANGED.findall(parsed.text) if not method or method in _CHANGING}
-    for names in _GLOBAL.findall(parsed.text):
+    found = {name for name, method in re.findall(_CHANGED, parsed.text) if not method or method in _CHANGING}
+    for names in re.findall(_GLOBAL, parsed.text):
         found.update(name.strip() for name in names.split(","))
     return found
 

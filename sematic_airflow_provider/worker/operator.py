@@ -182,11 +182,14 @@ class SematicOperator(DecoratedOperator, PythonOperator):
 
     def _begin(self, found: source.FunctionSource, store: Repository) -> StepRecord:
         """What is known before the function runs: where it stands, and what it reaches."""
-        from sematic_airflow_provider.steps import recording
-
         record = StepRecord(found.function, found.file, found.line, found.text)
         try:
-            record.code = store.save(recording.recorded_code(self.python_callable))
+            code: Any = source.reachable_source(self.python_callable)
+            if source.imports_something(code):  # perhaps modules of the user's own, which are recorded too
+                from sematic_airflow_provider.steps import recording
+
+                code = recording.recorded_code(self.python_callable)
+            record.code = store.save(code)
         except source.SourceUnavailableError as error:
             record.code_unavailable = str(error)
         return record

@@ -10,7 +10,7 @@ from types import ModuleType
 
 import pytest
 
-from sematic_airflow_provider.lineage.source import SourceUnavailableError, locate, reachable_source
+from sematic_airflow_provider.lineage.source import SourceUnavailableError, imports_something, locate, reachable_source
 
 
 def _module(folder: Path, text: str, name: str = "sample_flow") -> ModuleType:
@@ -173,3 +173,16 @@ def test_location_names_file_line_and_text(tmp_path: Path) -> None:
     found = locate(module.step)
     assert (found.function, found.line, found.text) == ("sample_flow.step", 3, "def step():\n    return X\n")
     assert found.file == str(tmp_path / "sample_flow.py")
+
+
+@pytest.mark.parametrize(
+    ("text", "imports"),
+    [
+        ("from __future__ import annotations\n\ndef f():\n    return 1\n", False),
+        ("import numpy as np\n\ndef f():\n    return np\n", True),
+        ("def f():\n    from mine import helper\n    return helper()\n", True),
+        ("def f():\n    return 'important from here'\n", False),
+    ],
+)
+def test_a_text_that_imports_nothing_is_known_without_being_parsed(text: str, imports: bool) -> None:
+    assert imports_something(text) is imports
