@@ -16,7 +16,7 @@ from sematic_airflow_provider.steps.units import Unit
 
 FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef
 _DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
-_GLOBAL = frozenset({"LOAD_GLOBAL", "LOAD_NAME"})
+_GLOBAL = frozenset({"LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS"})
 _EMPTY_MAKERS = frozenset(
     {"dict", "list", "set", "OrderedDict", "defaultdict", "deque", "Counter", "WeakKeyDictionary"}
 )

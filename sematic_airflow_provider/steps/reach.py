@@ -73,6 +73,10 @@ class Reach:
         """Something that this module imports is used; returns what it is, in words for digests."""
         name = module.absolute(target.module, target.level)
         full = chain if target.name is None else (target.name, *chain)
+        if not target.may_fail and self.modules.place(name).origin == "missing":
+            self.unknown.add(
+                f"the module {name}, which {module.label or 'the module of the step'} imports and which is not found"
+            )
         label = self.module(name, full, sure=sure, asked_by=module)
         return label if target.name is None else f"{label}:{target.name}"
 
@@ -190,7 +194,8 @@ class Reach:
                 continue
             is_sure = module in self.sure and not unit.for_type_checkers
             for target in unit.targets.get(name, ()):
-                texts.append(f"import {self.imported(module, target, chain, sure=is_sure)}")
+                never_runs = target._replace(may_fail=target.may_fail or unit.for_type_checkers)
+                texts.append(f"import {self.imported(module, never_runs, chain, sure=is_sure)}")
             if set(kinds) == {"import"}:
                 self.keep(module, unit, [])
             if set(kinds) != {"import"} or unit.guards:

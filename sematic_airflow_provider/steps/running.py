@@ -90,6 +90,10 @@ class Running:
                     if not file.startswith("<"):  # a decorator's, or what was put in place of the one in the text
                         self._function(function)
                     continue
+                found = written(module, function)
+                if found is not None and found.unit not in units:  # a decorator's of the same file
+                    self._function(function)
+                    continue
                 if compiled is None:
                     compiled = _compiled(module, units)
                 digest = digest_of_code(function.__code__)

@@ -18,11 +18,12 @@ _IMPORTERS = frozenset({"import_module", "__import__"})
 
 
 class ImportTarget(NamedTuple):
-    """What an import binds: a module, or what stands under a name in it (perhaps a submodule)."""
+    """What an import binds: a module, or what stands under a name in it (perhaps a submodule). One in a ``try`` may fail."""
 
     module: str
     level: int
     name: str | None
+    may_fail: bool = False
 
 
 @dataclass(slots=True)
@@ -94,7 +95,7 @@ def function_scope(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda, pa
     return scope
 
 
-def _bind(node: ast.AST, scope: Scope) -> None:
+def _bind(node: ast.AST, scope: Scope, *, tried: bool = False) -> None:
     kind = type(node)
     if kind is ast.Name:
         if isinstance(node.ctx, (ast.Store, ast.Del)):  # type: ignore[attr-defined]
@@ -108,7 +109,7 @@ def _bind(node: ast.AST, scope: Scope) -> None:
     if isinstance(node, (ast.Import, ast.ImportFrom)):
         for name, target in import_targets(node):
             scope.bound.add(name)
-            scope.imports.setdefault(name, []).append(target)
+            scope.imports.setdefault(name, []).append(target._replace(may_fail=tried))
         return
     if isinstance(node, _COMPREHENSIONS):  # only := reaches out of it
         for inner in ast.walk(node):
@@ -125,8 +126,9 @@ def _bind(node: ast.AST, scope: Scope) -> None:
         scope.bind(node.name)
     elif isinstance(node, ast.MatchMapping):
         scope.bind(node.rest)
+    tries = isinstance(node, ast.Try) and bool(node.handlers)
     for child in ast.iter_child_nodes(node):
-        _bind(child, scope)
+        _bind(child, scope, tried=tried or tries)
 
 
 def uses_of(nodes: Iterable[ast.AST], scope: Scope | None = None) -> Uses:

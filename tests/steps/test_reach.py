@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import functools
+import importlib
 import json
 import os
 import shutil
 import subprocess
 import sys
 import textwrap
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -371,6 +373,7 @@ step = make(threading.Lock())
     [
         ("def step(x):\n    return eval(x)\n", "eval"),
         ("def helper(x):\n    exec(x)\ndef step(x):\n    return helper(x)\n", "exec"),
+        ("def step(x):\n    import sys\n    sys.path.append('/elsewhere')\n    import not_here\n    return not_here.f(x)\n", "not_here"),
         ("import importlib\ndef step(x):\n    return importlib.import_module(x)\n", "known only when it runs"),
         (LOCKED, "lock"),
     ],
@@ -379,6 +382,60 @@ def test_what_cannot_be_followed_is_told(flow: str, words: str, tmp_path: Path) 
     code = _project(tmp_path, flow).code()
     assert len(code.unknown) == 1
     assert words in code.unknown[0]
+
+
+def test_a_module_that_need_not_be_there_is_no_reason_for_having_no_key(tmp_path: Path) -> None:
+    project = _project(
+        tmp_path,
+        """
+        from __future__ import annotations
+        from typing import TYPE_CHECKING
+        if TYPE_CHECKING:
+            from not_here_at_all import Table
+        try:
+            import not_here as fast
+        except ImportError:
+            fast = None
+        def step(x: Table):
+            try:
+                from not_here_either import f
+            except ImportError:
+                f = len
+            return f(fast or x)
+        """,
+    )
+    assert project.code().unknown == ()
+
+
+def test_dag_files_in_archives_count_like_others(tmp_path: Path) -> None:
+    files = {
+        "flow.py": "import zipped_helpers\ndef step(x):\n    return zipped_helpers.f(x)\n",
+        "zipped_helpers.py": "def f(x):\n    return x + 1\n",
+    }
+
+    def found(folder: Path) -> Any:
+        archive = folder / "dags.zip"
+        with zipfile.ZipFile(archive, "w") as opened:
+            for name, text in files.items():
+                opened.writestr(name, text)
+        sys.path.insert(0, str(archive))
+        importlib.invalidate_caches()
+        try:
+            module = importlib.import_module("flow")
+            return code_of(module.step, nobody_knows)
+        finally:
+            sys.path.remove(str(archive))
+            for name in files:
+                sys.modules.pop(name.removesuffix(".py"), None)
+
+    folders = [tmp_path / name for name in "abc"]
+    for folder in folders:
+        folder.mkdir()
+    before = found(folders[0])
+    assert set(before.definitions) == {":step", ":zipped_helpers", "zipped_helpers:f"}
+    assert found(folders[1]) == before
+    files["zipped_helpers.py"] = files["zipped_helpers.py"].replace("+ 1", "+ 2")
+    assert found(folders[2]).digest != before.digest
 
 
 def test_functions_without_source_count_by_their_compiled_code_and_the_values_they_use() -> None:

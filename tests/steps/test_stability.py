@@ -87,6 +87,10 @@ def _code(files: dict[str, str]) -> StepCode:
 BEFORE = _code(SOURCES)
 
 
+def test_loaded_code_is_what_the_text_says() -> None:
+    assert not [name for name in BEFORE.definitions if "as loaded" in name]
+
+
 def _reformatted(text: str, seed: int) -> str:
     """The same program with other comments, blank lines and spaces."""
     chance = random.Random(seed)
