@@ -12,7 +12,7 @@ import pytest
 from sematic_airflow_provider.worker.setup_checks import XCOM_BACKEND
 from tests.airflow_home import ROOT, run_airflow
 
-EXAMPLES = ("mixed_with_plain_tasks", "many_at_once")
+EXAMPLES = ("mixed_with_plain_tasks", "many_at_once", "cached_steps")
 
 
 class Home:
@@ -83,12 +83,34 @@ def test_mapped_tasks_and_their_reduction_stand_in_the_lineage(home: Home) -> No
     dag = "many_at_once"
     edges = home.edges(dag)
     assert ("mean_delay", "write", "return_value", f"{dag}.mean_delay.return_value") in edges
-    assert ("mean_delay", "read", "", f"{dag}.carriers.return_value") in edges
+    assert ("mean_delay", "read", "carrier", f"{dag}.carriers.return_value") in edges
     reads = home.rows(
         "select i.node_id from sematic_io i join sematic_run r using (run_id) where r.task_id = 'worst' and i.direction = 'read'"
     )
     assert len(set(reads)) == 3, "one artifact of each mapped instance"
     assert {row[0] for row in home.rows("select map_index from sematic_run where task_id = 'mean_delay'")} == {0, 1, 2}
+
+
+def test_a_second_run_of_cached_steps_hits_everywhere_and_tells_the_same(home: Home) -> None:
+    def told() -> dict[str, list[tuple[Any, ...]]]:
+        query = "select task_id, cache from sematic_run where dag_id = 'cached_steps' and task_id is not null order by started_at"
+        found: dict[str, list[tuple[Any, ...]]] = {}
+        for task, status in home.rows(query):
+            found.setdefault(task, []).append(status)
+        return found
+
+    tasks = ("flights", "by_carrier", "busiest")
+    assert told() == {task: ["miss"] for task in tasks}
+    artifacts = """select distinct r.task_id, i.direction, i.label, i.node_id from sematic_io i join sematic_run r using (run_id)
+                   where r.dag_id = 'cached_steps' order by 1, 2, 3, 4"""
+    before = home.rows(artifacts)
+    assert len(before) == 5
+    home.run("dags", "test", "cached_steps")
+    home.run("sematic", "drain")
+    assert told() == {task: ["miss", "hit"] for task in tasks}
+    assert home.rows(artifacts) == before
+    done = run_airflow("sematic", "cache", "explain", "cached_steps", "busiest", "-o", "json", **home.environment)
+    assert json.loads(done.stdout)[0]["status"] == "hit"
 
 
 def test_xcom_rows_are_readable_refs(home: Home) -> None:
