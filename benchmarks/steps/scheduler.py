@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import datetime as dt
 import shutil
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
+from pathlib import Path
 from statistics import median
 from typing import Any
 
@@ -213,6 +215,7 @@ def running(pairs: int, steps: int, scale: float) -> Iterator[Scheduler]:
     shutil.rmtree(_FOLDER, ignore_errors=True)
     (_FOLDER / "dags").mkdir(parents=True)
     (_FOLDER / "dags" / "bench.py").write_text(_DAGS)
+    _commit(_FOLDER / "dags")
     server, url = _postgresql()
     home = _FOLDER / "home"
     extra = {
@@ -239,6 +242,16 @@ def running(pairs: int, steps: int, scale: float) -> Iterator[Scheduler]:
         if server is not None:
             server.stop()
     shutil.rmtree(_FOLDER, ignore_errors=True)
+
+
+def _commit(folder: Path) -> None:
+    """Make it a repository of its own, all committed, as a Dag bundle is: steps record where they come from, and what differs from that."""
+    git = shutil.which("git")
+    if git is None:
+        return
+    who = ["-c", "user.name=bench", "-c", "user.email=bench@localhost"]
+    for arguments in (["init", "--quiet"], ["add", "."], [*who, "commit", "--quiet", "--message", "bench"]):
+        subprocess.run([git, *arguments], cwd=folder, check=True)
 
 
 def _postgresql() -> tuple[Any, str | None]:
