@@ -78,8 +78,15 @@ def attempt(task: Any, supervisor: Supervisor, *, map_index: int, try_number: in
         log = structlog.get_logger("task")
         context = instance.get_template_context()
         state, _, error = run(instance, context, log)
+        if error is not None and _ends_the_test(error):
+            raise error
         context["exception"] = error
         if state.value in _CALLBACKS:
             _run_task_state_change_callbacks(instance.task, _CALLBACKS[state.value], context, log)
         ended = dt.datetime.now(tz=dt.timezone.utc)
     return Attempt(instance, str(state.value), error, started, ended, captured, lines)
+
+
+def _ends_the_test(error: BaseException) -> bool:
+    """Whether this is no failure of the step: somebody wants the test to stop, to be skipped or to fail."""
+    return any(kind is KeyboardInterrupt or kind.__module__ == "_pytest.outcomes" for kind in type(error).__mro__)

@@ -16,11 +16,11 @@ _INSIDE = (
     "airflow.providers.standard.operators.datetime",
     "airflow.providers.standard.decorators",
 )
-_OTHER_PYTHON = (
+_OTHER_PROCESSES = (
+    "BaseSensorOperator",
+    "BashOperator",
     "PythonVirtualenvOperator",
     "ExternalPythonOperator",
-    "BranchPythonVirtualenvOperator",
-    "BranchExternalPythonOperator",
 )
 
 
@@ -49,7 +49,7 @@ def _needs(task: Any) -> str | None:
     """What a task is, where it needs the outside world; None where it does not."""
     operator_class = task.operator_class if task.is_mapped else type(task)
     names = [f"{base.__module__}.{base.__name__}" for base in operator_class.__mro__]
-    if any(base.__name__ in ("BaseSensorOperator", *_OTHER_PYTHON) for base in operator_class.__mro__):
+    if any(base.__name__ in _OTHER_PROCESSES for base in operator_class.__mro__):
         return str(operator_class.__name__)
     for name in names:
         if name.startswith(_INSIDE):

@@ -83,7 +83,7 @@ class StepResult:
         Raises:
             StepError: it returned nothing.
         """
-        row = self._supervisor.row(self.task_id, RETURN_KEY, self.map_index)
+        row = self.xcom_row(RETURN_KEY)
         if not ArtifactRef.is_json(row):
             raise StepError(f"{self.name} returned nothing that became an artifact: its state is {self.state}")
         return ArtifactRef.from_json(row)
@@ -91,7 +91,7 @@ class StepResult:
     @property
     def outputs(self) -> dict[str, ArtifactRef]:
         """The artifacts that it wrote, by output: ``return_value``, or each key of the dict where it has multiple outputs."""
-        rows = {key: self._supervisor.row(self.task_id, key, self.map_index) for key in self.xcom_keys}
+        rows = {key: self.xcom_row(key) for key in self.xcom_keys}
         refs = {key: ArtifactRef.from_json(row) for key, row in rows.items() if ArtifactRef.is_json(row)}
         several = {key: ref for key, ref in refs.items() if key != RETURN_KEY}
         return several if self._has_multiple_outputs and several else refs
@@ -101,9 +101,13 @@ class StepResult:
         """The XCom keys that it pushed."""
         return self._supervisor.keys(self.task_id, self.map_index)
 
+    def xcom_row(self, key: str) -> Any:
+        """What stands in the XCom table: a ref as JSON, or small JSON of the task's own; None where it pushed none."""
+        return self._supervisor.row(self.task_id, key, self.map_index)
+
     def pushed(self, key: str) -> Any:
         """The value that it pushed under an XCom key, loaded; None where it pushed none."""
-        row = self._supervisor.row(self.task_id, key, self.map_index)
+        row = self.xcom_row(key)
         if ArtifactRef.is_json(row):
             return self._repository.load(ArtifactRef.from_json(row))
         if row is None:

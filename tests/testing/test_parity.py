@@ -24,9 +24,5 @@ def test_a_dag_ends_as_it_does_under_airflow(name: str) -> None:
     expected = BY_AIRFLOW[name]
     assert result.states == expected["states"]
     assert result.state == expected["state"]
-    rows = {
-        f"{one.name} {key}": in_order(result._supervisor.row(one.task_id, key, one.map_index))
-        for one in result.instances
-        for key in one.xcom_keys
-    }
+    rows = {f"{one.name} {key}": in_order(one.xcom_row(key)) for one in result.instances for key in one.xcom_keys}
     assert rows == expected["rows"]

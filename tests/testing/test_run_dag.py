@@ -326,6 +326,61 @@ def test_a_task_that_reaches_outside_is_named_before_anything_runs() -> None:
     assert result["wait"].state == "success"
 
 
+def test_shells_and_sensors_are_outside_when_they_are_decorated_too() -> None:
+    @task.bash
+    def shell() -> str:
+        return "echo hello"
+
+    @task.sensor
+    def ready() -> bool:
+        return True
+
+    with DAG("flow") as made:
+        shell()
+        ready()
+    with pytest.raises(StepError, match=r"shell \(_BashDecoratedOperator\); ready \(DecoratedSensorOperator\)"):
+        run_dag(made)
+    assert run_dag(made, allow=["shell", "ready"])["shell"].value == "hello"
+
+
+def test_a_task_that_waits_for_the_triggerer_is_named() -> None:
+    from airflow.providers.standard.triggers.temporal import TimeDeltaTrigger
+
+    class Waiting(BaseOperator):
+        def execute(self, context: Any) -> None:
+            self.defer(trigger=TimeDeltaTrigger(dt.timedelta(hours=1)), method_name="done")
+
+    with DAG("flow") as made:
+        Waiting(task_id="waiting")
+    with pytest.raises(StepError, match=r"task waiting went to deferred.*give it a fake"):
+        run_dag(made)
+
+
+def test_a_task_that_takes_too_long_is_stopped() -> None:
+    import time
+
+    @sematic_task(execution_timeout=dt.timedelta(seconds=2))
+    def slow() -> None:
+        time.sleep(60)
+
+    with DAG("flow") as made:
+        slow()
+    result = run_dag(made, raise_on_failure=False)
+    assert "Timeout" in type(result["slow"].error).__name__
+    assert result["slow"].duration < 30
+
+
+@pytest.mark.parametrize("ending", [KeyboardInterrupt, pytest.skip.Exception, pytest.fail.Exception])
+def test_who_ends_the_test_inside_a_step_ends_the_run(ending: type[BaseException]) -> None:
+    def stop() -> None:
+        raise ending("enough")
+
+    before = dict(os.environ)
+    with pytest.raises(ending, match="enough"):
+        run_dag(flow(), fakes={"load": stop})
+    assert dict(os.environ) == before
+
+
 def test_a_task_that_asks_airflow_for_what_a_test_has_not_is_named() -> None:
     @task
     def asking(ti: Any = None) -> Any:
