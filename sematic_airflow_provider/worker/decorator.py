@@ -98,6 +98,7 @@ def sematic_task(python_callable: Any = None, multiple_outputs: bool | None = No
     :param multiple_outputs: make each key of a returned dict an output of its own; by default so where the return annotation is a dict
     :param compute: ``local`` or ``kubernetes``: where the step runs; by default as ``[sematic] compute`` says
     :param cache: True, or a CachePolicy: use what a step with the same code, inputs and packages has returned before; by default as ``[sematic] cache`` says
+    :param seed: set and recorded for Python's, NumPy's and PyTorch's random generators before the function runs
     :param kwargs: arguments that every operator takes (``retries``, ``pool``, ``outlets``, …)
     """
 
