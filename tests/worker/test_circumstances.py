@@ -44,6 +44,13 @@ def test_parameters_are_plain_json() -> None:
     assert parameters_of({"params": given}) == {"month": "2024-01", "limits": {"a": [1, 2]}}
     assert parameters_of({"params": {"path": Path("/x")}}) == {"path": "/x"}
     assert parameters_of({}) == {}
+    assert parameters_of({"params": {("odd", "key"): 1, "n": 2}}) == {"n": 2}
+
+
+def test_a_parameter_that_no_json_can_hold_does_not_fail_the_step() -> None:
+    own: dict[str, object] = {}
+    own["own"] = own
+    assert parameters_of({"params": own}) == {}
 
 
 @pytest.mark.parametrize(("seed", "error"), [("7", TypeError), (-1, ValueError)])
