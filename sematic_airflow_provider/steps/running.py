@@ -32,6 +32,9 @@ _BUILT_IN = (
 )
 
 
+_MOST_HELD = 2_000
+
+
 class Running:
     """The run-time side of a reach."""
 
@@ -65,6 +68,7 @@ class Running:
     def bound(self, value: object, module: SourceModule, name: str, units: list[Unit]) -> None:
         """What stands under a name at run time: whether it is what the text says, and what it holds."""
         compiled: dict[str, str] | None = None
+        self._held(value)
         for layer in layers(value):
             if isinstance(layer, types.FunctionType):
                 functions = [layer]
@@ -91,6 +95,24 @@ class Running:
                 if several or (compiled and digest not in compiled):
                     key = f"{module.label}:{name} as loaded ({function.__qualname__})"
                     self._reach.note(self._reach.definitions, key, digest)
+
+    def _held(self, value: object) -> None:
+        """Functions and classes that a registry holds, whatever object it is and whoever put them there."""
+        pending, seen = [value], 0
+        while pending and seen < _MOST_HELD:
+            holder, seen = pending.pop(), seen + 1
+            members: list[object] = []
+            if isinstance(holder, dict):
+                members = list(holder.values())
+            elif isinstance(holder, (list, tuple, set, frozenset)):
+                members = list(holder)
+            elif not isinstance(holder, type) and self._reach.modules.place(type(holder).__module__).origin == "first":
+                members = list(getattr(holder, "__dict__", {}).values())
+            for member in members:
+                if isinstance(member, (types.FunctionType, types.MethodType, functools.partial, type)):
+                    self.code(member)
+                elif member is not value and not isinstance(member, (str, bytes, int, float)):
+                    pending.append(member)
 
     def _attributes(self, kind: type, module: SourceModule, name: str, units: list[Unit]) -> None:
         fields = vars(kind).get("__pydantic_fields__") or {}

@@ -207,6 +207,8 @@ class _Finder:
         while isinstance(inner, ast.Attribute):
             names.append(inner.attr)
             inner = inner.value
+        if "__subclasses__" in names:
+            self.uses.dynamic.add("asks a class for its subclasses, which may be anywhere")
         if isinstance(inner, ast.Name):
             self._use(inner.id, tuple(reversed(names)), scope)
         else:

@@ -374,6 +374,7 @@ step = make(threading.Lock())
         ("def step(x):\n    return eval(x)\n", "eval"),
         ("def helper(x):\n    exec(x)\ndef step(x):\n    return helper(x)\n", "exec"),
         ("def step(x):\n    import sys\n    sys.path.append('/elsewhere')\n    import not_here\n    return not_here.f(x)\n", "not_here"),
+        ("class B:\n    pass\ndef step(x):\n    return B.__subclasses__()\n", "subclasses"),
         ("import importlib\ndef step(x):\n    return importlib.import_module(x)\n", "known only when it runs"),
         (LOCKED, "lock"),
     ],
