@@ -140,7 +140,9 @@ class MemoryStore:
     def read_document(self, path: str) -> bytes | None:
         """See Store."""
         if check_path(path) in self._documents or self._behind is None:
-            return self._documents.get(path)
+            data = self._documents.get(path)
+            check_document(path, len(data or b""), self.url)
+            return data
         return self._behind.read_document(path)
 
     def list_documents(self, folder: str) -> list[str]:
