@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from dags_examples import (
+    cached_steps,
     data_of_all_kinds,
     flight_delays,
     flight_delays_inference,
@@ -68,6 +69,15 @@ def test_mapped_steps_and_their_reduction_and_a_second_run_that_stores_nothing()
     blobs = dict(store.blobs())
     run_dag(many_at_once.many_at_once, store=store)
     assert dict(store.blobs()) == blobs
+
+
+def test_cached_steps_are_computed_once() -> None:
+    store = MemoryStore()
+    first = run_dag(cached_steps.cached_steps, store=store)
+    second = run_dag(cached_steps.cached_steps, store=store, run_id="second")
+    assert {step.cache for step in first.instances} == {"miss"}
+    assert {step.cache for step in second.instances} == {"hit"}
+    assert edges(second) == edges(first)
 
 
 def test_plain_tasks_and_sematic_tasks_stand_in_one_lineage() -> None:
