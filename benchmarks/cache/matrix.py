@@ -29,14 +29,15 @@ def main(arguments: Sequence[str] = ()) -> int:
     options = _options(arguments, list(cases), list(ways))
     chosen_cases = [cases[name] for name in options.cases or cases]
     chosen_ways = [ways[name] for name in options.ways or ways]
-    started = time.monotonic()
     found, failed = _measure(chosen_cases, chosen_ways, resume=options.resume)
     _print(chosen_cases, chosen_ways, found, failed)
     goals = goals_of(found, chosen_cases) if any(way.name == OURS for way in chosen_ways) else []
     if options.keep:
         figures = {"verdicts": [one.record() for one in found], "failed": failed}
         setting = {
-            "minutes": round((time.monotonic() - started) / 60, 1),
+            "minutes": round(sum(one.seconds for one in found) / 60, 1),
+            "cases": f"{len(chosen_cases)} of {len(cases)}",
+            "taken from earlier runs": options.resume,
             "ways": {way.name: way.note for way in chosen_ways},
         }
         versions = versions_of(PACKAGES)
