@@ -120,7 +120,7 @@ class Repository:
         if not ref.in_chunks:
             return self._decoded(ref, lambda: codec.decode(self._blob(ref)))
         if hasattr(codec, "decode_columns"):  # a table: its file and its values are never in memory together
-            with self._opened(ref) as file:
+            with self.opened(ref) as file:
                 return self._decoded(ref, lambda: codec.decode_columns(file, None))
         return self._decoded(ref, lambda: codec.decode(read_chunks(self.store, self._chunks(ref))))
 
@@ -135,7 +135,7 @@ class Repository:
         decode = getattr(self._codec_to_read(ref), "decode_columns", None) if ref.codec not in (TREE, FILES) else None
         if decode is None:
             raise TypeError(f"artifact {short(ref.digest)} is no table ({ref.codec}): it has no columns to load alone")
-        with self._opened(ref) as file:
+        with self.opened(ref) as file:
             return self._decoded(ref, lambda: decode(file, list(columns)))
 
     def load_file(self, ref: ArtifactRef, path: str) -> Path:
@@ -158,8 +158,12 @@ class Repository:
         tree = self.tree(ref)
         return [member for _, member in tree.members] if tree else []
 
-    def _opened(self, ref: ArtifactRef) -> IO[bytes]:
-        """The stored bytes as a file that can seek."""
+    def opened(self, ref: ArtifactRef) -> IO[bytes]:
+        """The stored bytes as a file that can seek.
+
+        Raises:
+            ArtifactError and its kinds: they cannot be read.
+        """
         if ref.in_chunks:
             return io.BufferedReader(ChunkReader(self.store, self._chunks(ref)), 1 << 16)
         return io.BytesIO(self._blob(ref))

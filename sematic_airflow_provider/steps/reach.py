@@ -109,7 +109,7 @@ class Reach:
         return name
 
     def named(self, qualified: str, own: str) -> None:
-        """A class of the user's, by the name that refs have for it; ``own`` is the module of the step, which refs call by the name of its file."""
+        """A class, by the name that refs have for it; ``own`` is the module of the step, which refs call by the name of its file."""
         parts = qualified.split(".")
         for end in range(len(parts) - 1, 0, -1):
             module = ".".join(parts[:end])
@@ -118,6 +118,8 @@ class Reach:
             if self.modules.place(module).origin == "first":
                 self.module(module, (parts[end],), sure=False)  # it may be loaded by now, or not, by chance
                 return
+        if self.modules.place(parts[0]).origin == "third":
+            self.third_party(parts[0])
 
     def whole(self, module: SourceModule) -> None:
         """A module is used in a way that does not tell what of it."""

@@ -13,7 +13,7 @@ from sematic_airflow_provider.artifacts.codecs.type_names import stable_module
 from sematic_airflow_provider.artifacts.digest import digest_bytes, digest_record
 from sematic_airflow_provider.artifacts.hashing import hashing_repository
 from sematic_airflow_provider.artifacts.ref import ArtifactRef
-from sematic_airflow_provider.errors import NoCodecError
+from sematic_airflow_provider.errors import ArtifactError, NoCodecError, StoreError
 
 if TYPE_CHECKING:
     from sematic_airflow_provider.artifacts.repository import Repository
@@ -49,8 +49,7 @@ def key_of(
     from sematic_airflow_provider.steps.cache_key import cache_key
     from sematic_airflow_provider.steps.code import code_of
 
-    classes = [ref.type for name, ref in record.arguments.items() if name not in policy.ignore]
-    code = code_of(operator.python_callable, value_digest, classes)
+    code = code_of(operator.python_callable, value_digest, _classes(record, store, policy))
     if code.unknown:
         raise NoKeyError(f"it cannot be told what the result depends on: {'; '.join(code.unknown)}")
     return cache_key(
@@ -72,6 +71,19 @@ def value_digest(value: object) -> str | None:
     return f"{ref.codec} {ref.digest}"
 
 
+def _classes(record: StepRecord, store: Repository, policy: CachePolicy) -> set[str]:
+    """The classes that the arguments are made of."""
+    from sematic_airflow_provider.worker.input_classes import classes_in
+
+    refs = [ref for name, ref in record.arguments.items() if name not in policy.ignore]
+    try:
+        return classes_in(refs, store)
+    except StoreError:
+        raise
+    except ArtifactError as error:
+        raise NoKeyError(f"an argument cannot be read: {error}") from error
+
+
 def _inputs(operator: SematicOperator, record: StepRecord, policy: CachePolicy) -> dict[str, str]:
     passed = inspect.signature(operator.python_callable).bind_partial(*operator.op_args, **operator.op_kwargs).arguments
     found: dict[str, str] = {}
@@ -89,7 +101,7 @@ def _inputs(operator: SematicOperator, record: StepRecord, policy: CachePolicy) 
 
 def _identity(value: Any, described: ArtifactRef) -> str:
     """What an argument is, whatever the tasks are called that made it or parts of it."""
-    if isinstance(value, (list, tuple, dict)) and _holds_refs(value):
+    if isinstance(value, (list, tuple, dict)) and (_holds_refs(value) or _is_unsorted(value)):
         return f"refs {digest_record('arguments', {'value': _shape(value)})}"
     return f"{described.codec} {described.digest}"
 
@@ -99,6 +111,16 @@ def _holds_refs(value: Any) -> bool:
         return True
     members = value.values() if isinstance(value, dict) else value if isinstance(value, (list, tuple)) else ()
     return any(map(_holds_refs, members))
+
+
+def _is_unsorted(value: Any) -> bool:
+    """Whether a dict in it has an order that its digest does not tell. What tasks pass on comes sorted; what a Dag file says comes as it stands there."""
+    if isinstance(value, dict):
+        keys = list(value)
+        if not all(isinstance(key, str) for key in keys) or keys != sorted(keys):
+            return True
+    members = value.values() if isinstance(value, dict) else value if isinstance(value, (list, tuple)) else ()
+    return any(map(_is_unsorted, members))
 
 
 def _shape(value: Any) -> Any:

@@ -169,10 +169,10 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         sys.modules.pop(name, None)
 
 
-def loaded(project: Path, result: str, comment: str = "as it is") -> DAG:
+def loaded(project: Path, result: str, comment: str = "as it is", *, helper: str = "", flow: str = "") -> DAG:
     """The Dag, as another process would load it after an edit."""
-    (project / "cached_helper.py").write_text(HELPER.format(result=result, comment=comment))
-    (project / "cached_flow.py").write_text(FLOW)
+    (project / "cached_helper.py").write_text(helper or HELPER.format(result=result, comment=comment))
+    (project / "cached_flow.py").write_text(flow or FLOW)
     for name in ("cached_helper", "cached_flow"):
         sys.modules.pop(name, None)
     importlib.invalidate_caches()
@@ -194,6 +194,71 @@ def test_an_edited_helper_module_is_a_miss_for_what_reaches_it_and_an_equal_outp
     other = run(loaded(project, "value + 4"))
     assert statuses(other) == {"weigh": "miss", "double": "miss", "alone": "hit"}
     assert other.output("double") == 16
+
+
+ROWS = """
+from dataclasses import dataclass
+
+@dataclass
+class Row:
+    price: int
+
+    def total(self):
+        return self.price {change}
+"""
+
+FLOW_OF_ROWS = """
+from airflow.sdk import DAG
+from sematic_airflow_provider import sematic_task
+from cached_helper import Row
+
+@sematic_task(cache=True)
+def rows(count: int) -> list:
+    return [Row(number) for number in range(count)]
+
+@sematic_task(cache=True)
+def whole(rows):
+    return sum(row.total() for row in rows)
+
+@sematic_task(cache=True)
+def parts(rows):
+    return sum(row.total() for group in rows for row in group)
+
+@sematic_task(cache=True)
+def literal(rows):
+    return rows["all"][0].total()
+
+with DAG("edited") as dag:
+    made = rows(3)
+    whole(made)
+    parts([made, made])
+    literal({"all": (Row(5),)})
+"""
+
+
+def test_a_method_of_objects_inside_of_an_argument_is_code_of_the_step(project: Path) -> None:
+    run(loaded(project, "", helper=ROWS.format(change=""), flow=FLOW_OF_ROWS))
+    assert set(statuses(run(loaded(project, "", helper=ROWS.format(change=""), flow=FLOW_OF_ROWS))).values()) == {"hit"}
+    ran = run(loaded(project, "", helper=ROWS.format(change="+ 1"), flow=FLOW_OF_ROWS))
+    assert statuses(ran) == dict.fromkeys(("rows", "whole", "parts", "literal"), "miss")
+    assert (ran.output("whole"), ran.output("parts"), ran.output("literal")) == (6, 12, 6)
+
+
+@sematic_task(cache=True)
+def names_of(columns: dict[str, int]) -> list[str]:
+    return list(columns)
+
+
+def test_the_order_of_a_literal_dict_counts() -> None:
+    def wired(columns: dict[str, int]) -> DAG:
+        with DAG("ordered") as dag:
+            names_of(columns)
+        return dag
+
+    assert run(wired({"a": 1, "b": 2})).output("names_of") == ["a", "b"]
+    ran = run(wired({"b": 2, "a": 1}))
+    assert (told(ran, "names_of")["status"], ran.output("names_of")) == ("miss", ["b", "a"])
+    assert statuses(run(wired({"b": 2, "a": 1}))) == {"names_of": "hit"}
 
 
 def latest_run(dag_id: str) -> Any:

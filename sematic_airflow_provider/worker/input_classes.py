@@ -1,0 +1,83 @@
+"""Which classes the inputs of a step are made of. A step calls their methods without naming them, so they are code of the step."""
+
+from __future__ import annotations
+
+import json
+import pickletools
+import re
+from collections.abc import Iterable, Iterator
+from typing import IO
+
+from sematic_airflow_provider.artifacts.codecs.registry import TREE
+from sematic_airflow_provider.artifacts.digest import canonical_json
+from sematic_airflow_provider.artifacts.ref import ArtifactRef
+from sematic_airflow_provider.artifacts.repository import Repository
+
+_JSON, _PICKLE = "json/1", "pickle/1"
+_HOLDERS = frozenset({"list", "dict", "tuple", "set", "frozenset"})
+_CLASS = re.compile(rb'"class":\s*("[^"\\]*(?:\\u[0-9a-f]{4}[^"\\]*)*:[^"\\]*(?:\\u[0-9a-f]{4}[^"\\]*)*")')
+_PIECE, _LONGEST = 1 << 20, 2_000
+
+
+def classes_in(refs: Iterable[ArtifactRef], repository: Repository) -> set[str]:
+    """The classes of these artifacts and of what they hold, as ``module.Class``. What may hold others is read: JSON of collections and objects, manifests.
+
+    Raises:
+        ArtifactError and its kinds: something cannot be read.
+    """
+    found: set[str] = set()
+    pending, seen = list(refs), set[str]()
+    while pending:
+        ref = pending.pop()
+        found.add(ref.type)
+        if ref.digest in seen or not _may_hold(ref):
+            continue
+        seen.add(ref.digest)
+        if ref.codec == TREE:
+            tree = repository.tree(ref)
+            if tree is not None:
+                found.add(tree.of.replace(":", "."))
+                pending.extend(member for _, member in tree.members)
+        elif ref.has_value:
+            found.update(_in_json([canonical_json(ref.value)]))
+        else:
+            with repository.opened(ref) as file:
+                found.update(_in_json(_pieces(file)) if ref.codec_name == _JSON else _in_pickle(file))
+    return found - {""}
+
+
+def _may_hold(ref: ArtifactRef) -> bool:
+    if ref.codec_name == _JSON:
+        module, _, name = ref.type.rpartition(".")
+        return module != "builtins" or name in _HOLDERS
+    return ref.codec == TREE or ref.codec_name == _PICKLE
+
+
+def _pieces(file: IO[bytes]) -> Iterator[bytes]:
+    """A file in pieces that overlap, so that no name is cut in two."""
+    end = b""
+    while piece := file.read(_PIECE):
+        yield end + piece
+        end = piece[-_LONGEST:]
+
+
+def _in_json(pieces: Iterable[bytes]) -> Iterator[str]:
+    for piece in pieces:
+        for name in set(_CLASS.findall(piece)):
+            yield str(json.loads(name)).replace(":", ".")
+
+
+def _in_pickle(file: IO[bytes]) -> Iterator[str]:
+    """The names that a pickle imports; it is not run."""
+    memo: dict[int, str] = {}
+    last, before = "", ""
+    for code, argument, _ in pickletools.genops(file):
+        if code.name == "MEMOIZE":
+            memo[len(memo)] = last
+        elif code.name == "GLOBAL":
+            yield str(argument).replace(" ", ".")
+        elif code.name == "STACK_GLOBAL":
+            yield f"{before}.{last}"
+        else:
+            text = memo.get(argument, "") if code.name in ("BINGET", "LONG_BINGET") else argument
+            before, last = last, text if isinstance(text, str) else ""
