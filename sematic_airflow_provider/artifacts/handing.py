@@ -30,8 +30,9 @@ def read_with(ref: ArtifactRef, repository: Repository) -> list[ArtifactRef]:
 
 
 def hints_of(function: Callable[..., Any]) -> dict[str, Any]:
-    """Evaluated annotations of a function; those that cannot be evaluated here are left out, one by one."""
+    """Evaluated annotations of a function; those that cannot be evaluated here are left out, one by one. ``x: int = None`` may be None."""
     found: dict[str, Any] = {}
+    parameters = inspect.signature(function).parameters
     namespace = getattr(inspect.unwrap(function), "__globals__", {})
     for name, annotation in getattr(function, "__annotations__", {}).items():
         try:
@@ -40,6 +41,9 @@ def hints_of(function: Callable[..., Any]) -> dict[str, Any]:
         except (NameError, AttributeError, SyntaxError, TypeError):
             continue
         found[name] = hints[name]
+        if name in parameters and parameters[name].default is None:
+            generic: Any = typing.Optional
+            found[name] = generic[hints[name]]
     return found
 
 

@@ -21,7 +21,7 @@ from sematic_airflow_provider.steps.wording import findings
 Check = Callable[[Any], None]
 """Raises ValueError, which says what is wrong."""
 
-_SEQUENCES = (abc.Sequence, abc.MutableSequence, abc.Collection, abc.Iterable, abc.Reversible, abc.Container)
+_SEQUENCES = (abc.Sequence, abc.MutableSequence, abc.Collection, abc.Iterable, abc.Reversible, abc.Container, abc.Set)
 _UNCHECKED = (
     typing.NoReturn, typing_extensions.Never, typing_extensions.Self, typing_extensions.LiteralString, typing.Any, Ellipsis
 )  # fmt: skip
@@ -60,6 +60,8 @@ def _understood(annotation: Any, inside: tuple[Any, ...]) -> Any:
     origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
     if origin is None:
         return _understood_class(annotation, inside)
+    if not arguments and annotation not in (tuple[()], typing.Tuple[()]):  # noqa: UP006 - typing.Sequence, not Sequence[int]
+        return _understood_class(origin, inside)
     if origin is typing.Annotated:
         return _subscripted(typing.Annotated, (_understood(arguments[0], inside), *arguments[1:]))
     if origin is typing.Literal:
@@ -89,8 +91,10 @@ def _understood(annotation: Any, inside: tuple[Any, ...]) -> Any:
 
 
 def _understood_class(annotation: Any, inside: tuple[Any, ...]) -> Any:
-    if annotation in _UNCHECKED:
+    if annotation in _UNCHECKED or isinstance(annotation, (str, typing.ForwardRef)):  # an alias that holds itself
         return Any
+    if annotation is abc.Set:  # by itself pydantic takes frozen ones only
+        return _instance_of(annotation)
     if isinstance(annotation, typing_extensions.TypeAliasType):
         return (
             _once_more(annotation)
@@ -102,6 +106,8 @@ def _understood_class(annotation: Any, inside: tuple[Any, ...]) -> Any:
         return _subscripted(typing.Union, tuple(_understood(choice, inside) for choice in choices))
     if isinstance(annotation, typing.NewType):
         return _understood(annotation.__supertype__, inside)
+    if isinstance(annotation, type) and hasattr(annotation, "__pydantic_generic_metadata__"):
+        return _model(annotation)
     if not isinstance(annotation, type) or _is_pydantics(annotation):
         return annotation
     if typing_extensions.is_typeddict(annotation):
@@ -118,6 +124,20 @@ def _understood_class(annotation: Any, inside: tuple[Any, ...]) -> Any:
 def _is_pydantics(cls: type) -> bool:
     """Whether the class tells pydantic itself how to check it."""
     return hasattr(cls, "__get_pydantic_core_schema__") and not cls.__module__.startswith("pandera")
+
+
+def _model(cls: Any) -> Any:
+    """Instances alone: pydantic would take a dict of the fields too, and the function would get that dict."""
+    from pydantic import BeforeValidator
+
+    plain = cls.__pydantic_generic_metadata__["origin"] or cls
+
+    def check(value: Any) -> Any:
+        if not isinstance(value, plain):
+            raise ValueError(f"must be a {cls.__name__}")  # noqa: TRY004 - what validators raise
+        return value
+
+    return typing.Annotated[cls, BeforeValidator(check)]
 
 
 def _subscripted(generic: Any, arguments: Any) -> Any:

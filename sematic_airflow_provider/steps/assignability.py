@@ -162,17 +162,46 @@ def _classes_never_fit(given: Any, wanted: Any) -> bool:
     if given in _NUMBERS.get(wanted, ()) or (given.__module__ == "numpy" and wanted in _NUMBERS):
         return False
     if given in _STREAMS:  # what reads it gets batches, which are a sequence and no iterator
-        return not (wanted in _STREAMS or issubclass(Batches, wanted))
+        return not ((wanted in _STREAMS and given is not Batches) or issubclass(Batches, wanted))
     if wanted in _STREAMS:
         return given in _BUILT_IN and not (wanted is Batches and given is list)
     if _may_be(given, (wanted,)) or _may_be(wanted, (given,)):
         return False
+    if _tells_pydantic(given) or _tells_pydantic(wanted):
+        return False
     if inspect.isabstract(wanted) or getattr(wanted, "_is_protocol", False):
         return given in _BUILT_IN
+    if _one_is_both(given, wanted):
+        return False
     return not (inspect.isabstract(given) or getattr(given, "_is_protocol", False)) or wanted in _BUILT_IN
 
 
+def _one_is_both(given: type, wanted: type) -> bool:
+    """Whether a class is made for being mixed with others, or one that is loaded is both."""
+    if given.__name__.endswith("Mixin") or wanted.__name__.endswith("Mixin"):
+        return not {given, wanted} & {*_BUILT_IN}
+    pending, seen = [given], {given}
+    while pending:
+        one: type
+        for one in type.__subclasses__(pending.pop()):
+            if one not in seen:
+                if _may_be(one, (wanted,)):
+                    return True
+                seen.add(one)
+                pending.append(one)
+    return False
+
+
+def _tells_pydantic(kind: type) -> bool:
+    """Whether the class stands for a check of other classes, such as ``AwareDatetime`` for a datetime; a model is checked as what it is."""
+    return hasattr(kind, "__get_pydantic_core_schema__") and not (
+        hasattr(kind, "model_fields") or "__dataclass_fields__" in vars(kind) or kind.__module__.startswith("pandera")
+    )
+
+
 def _instantiated(kind: type) -> type:
+    if generic := getattr(kind, "__pydantic_generic_metadata__", {}).get("origin"):
+        return typing.cast("type", generic)
     return dict if typing_extensions.is_typeddict(kind) else kind
 
 

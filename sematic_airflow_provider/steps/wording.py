@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import types
 import typing
 from collections.abc import Mapping, Sequence
@@ -33,6 +34,8 @@ def type_text(annotation: Any) -> str:
 def value_text(value: Any) -> str:
     """The type of a value, and the value where it is plain and short: ``str 'a'``, ``ndarray of float32, 2 dimensions``."""
     name = type(value).__qualname__
+    if hasattr(builtins, name) and type(value).__module__ != "builtins":  # NumPy's bool, say
+        name = f"{type(value).__module__}.{name}"
     if (dtype := getattr(value, "dtype", None)) is not None and (shape := getattr(value, "shape", None)):
         return f"{name} of {dtype}, {len(shape)} dimension{'' if len(shape) == 1 else 's'}"
     if value is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
+from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.standard.operators.python import PythonOperator
@@ -92,7 +93,7 @@ class SematicOperator(DecoratedOperator, PythonOperator):
         self, content: Any, context: Any, jinja_env: Any = None, seen_oids: set[int] | None = None
     ) -> Any:
         """Like the base method, but what other tasks pushed arrives by ref, and an asset as the artifact it carries."""
-        if isinstance(content, ArtifactRef):
+        if isinstance(content, (ArtifactRef, Enum)):  # a StrEnum would come back as text
             return content
         if isinstance(content, BaseAsset):
             return artifact_of_asset(content, context)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import inspect
 import sys
+import typing
 from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -19,6 +20,7 @@ from airflow.sdk.definitions.context import KNOWN_CONTEXT_KEYS
 from airflow.sdk.definitions.mappedoperator import MappedOperator
 from airflow.sdk.definitions.xcom_arg import ConcatXComArg, MapXComArg, PlainXComArg, XComArg, ZipXComArg
 
+from sematic_airflow_provider.artifacts.batches import Batches
 from sematic_airflow_provider.artifacts.handing import hints_of
 from sematic_airflow_provider.errors import WiringError
 from sematic_airflow_provider.lineage.naming import RETURN_KEY
@@ -107,7 +109,7 @@ def _check(function: Callable[..., Any], task: Any, name: str, value: Any, hints
         type(value) in _PLAIN
         and not isinstance(value, BaseAsset)
         and wanted is not None
-        and "{{" not in str(value)[:1000]
+        and not (type(value) is str and ("{{" in value or "{%" in value))
     ):
         if never_fits(type(value), wanted):
             raise _error(
@@ -202,7 +204,16 @@ def _returned(operator: Any) -> Any:
     if function is None or operator.operator_name not in ("@task", "@task.sematic"):
         return Any  # what other operators push is not what their function returns
     given = _hints(function).get("return", Any)
-    return Any if is_stream(given) and not inspect.isgeneratorfunction(function) else given
+    if is_stream(given):
+        return _batches_of(given) if inspect.isgeneratorfunction(function) else Any
+    return given
+
+
+def _batches_of(stream: Any) -> Any:
+    """What arrives of what a generator function yields."""
+    members = typing.get_args(stream)
+    generic: Any = Batches
+    return generic[members[0]] if members else generic
 
 
 @lru_cache(maxsize=1024)

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import enum
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, NamedTuple, NewType, TypedDict, TypeVar
+from typing import Annotated, Any, Generic, Literal, NamedTuple, NewType, TypedDict, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import polars as pl
 import pytest
-from pydantic import BaseModel, Field
+from pydantic import AwareDatetime, BaseModel, Field, HttpUrl
+from pydantic import Json as PydanticJson
+from sklearn.base import BaseEstimator, ClassifierMixin
 
 from sematic_airflow_provider import Artifact, Batches
 from sematic_airflow_provider.steps.assignability import field_of, member_of, never_fits
@@ -50,6 +53,25 @@ class Colour(enum.Enum):
 
 
 T = TypeVar("T")
+
+
+class Page(BaseModel, Generic[T]):
+    items: list[T]
+
+
+class Box(BaseModel, Generic[T]):
+    content: T
+
+
+class Left: ...
+
+
+class Right: ...
+
+
+class Both(Left, Right): ...
+
+
 Cents = NewType("Cents", int)
 Flat = np.ndarray[tuple[int], np.dtype[np.float64]]
 Square = np.ndarray[tuple[int, int], np.dtype[np.float64]]
@@ -106,9 +128,22 @@ NEVER: list[tuple[Any, Any]] = [
     (np.int64, str),
     (Pair, list[int]),
     (list[bool], list[int]),
+    (Page[int], Box[int]),
+    (str, Page[int]),
+    (Batches[int], Iterator[int]),
 ]
 
 PERHAPS: list[tuple[Any, Any]] = [
+    (dt.datetime, AwareDatetime),
+    (AwareDatetime, dt.datetime),
+    (str, HttpUrl),
+    (str, PydanticJson),
+    (Page[Any], Page[int]),
+    (Page, Page[int]),
+    (Page[bool], Page[int]),
+    (BaseEstimator, ClassifierMixin),
+    (Left, Right),
+    (float, np.floating),
     (int, int),
     (int, float),
     (float, complex),

@@ -8,7 +8,9 @@ import gc
 import math
 import time
 import tracemalloc
+import typing
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import Path
 from typing import (
@@ -396,3 +398,80 @@ def test_a_generator_that_only_told_metadata_is_checked_by_what_it_returned() ->
         yield
 
     assert Validator(other).returned(None) is None
+
+
+@pytest.mark.parametrize(
+    ("annotation", "value", "other"),
+    [
+        (typing.List, [1], (1,)),  # noqa: UP006
+        (typing.Tuple, (1, 2), [1]),  # noqa: UP006
+        (typing.Dict, {"a": 1}, [1]),  # noqa: UP006
+        (typing.Sequence, [1], 1),
+        (typing.Iterable, [1], 1),
+        (typing.Collection, {1}, 1),
+        (typing.MutableSequence, [1], (1,)),
+        (typing.AbstractSet, {1}, [1]),
+        (tuple[()], (), (1,)),
+        (dict[str, typing.Iterable], {"a": [1]}, {"a": 1}),
+    ],
+)
+def test_generics_of_typing_without_members(annotation: Any, value: Any, other: Any) -> None:
+    validator = Validator(_function(annotation))
+    validator.argument("x", value)
+    with pytest.raises(StepError, match="argument x"):
+        validator.argument("x", other)
+
+
+def test_an_abstract_set_is_any_set_and_its_members_are_checked() -> None:
+    for annotation in (AbstractSet, AbstractSet[int], dict[str, AbstractSet[int]]):
+        validator = Validator(_function(annotation))
+        for value in ({1}, frozenset([1]), {1: "a"}.keys()):
+            validator.argument("x", {"a": value} if annotation == dict[str, AbstractSet[int]] else value)
+    with pytest.raises(StepError, match=r"should be Set.int., it is set {'a'}"):
+        Validator(_function(AbstractSet[int])).argument("x", {"a"})
+
+
+OldJson = Union[dict[str, "OldJson"], list["OldJson"], str, int, None]  # noqa: UP007
+
+
+def test_an_alias_that_holds_itself_by_name_is_checked_as_far_as_it_is_written_out() -> None:
+    def step(x: OldJson) -> None: ...
+
+    validator = Validator(step)
+    validator.argument("x", {"a": [1, {"b": None}]})
+    with pytest.raises(StepError, match="argument x"):
+        validator.argument("x", {1, 2})
+
+
+class Cat(BaseModel):
+    kind: Literal["cat"] = "cat"
+
+
+class Dog(BaseModel):
+    kind: Literal["dog"] = "dog"
+
+
+class Page(BaseModel, Generic[T]):
+    items: list[T]
+
+
+@pytest.mark.parametrize(
+    ("annotation", "value", "fields"),
+    [
+        (Cat, Cat(), {"kind": "cat"}),
+        (Cat | None, Cat(), {"kind": "cat"}),
+        (dict[str, Cat], {"a": Cat()}, {"a": {"kind": "cat"}}),
+        (Annotated[Cat | Dog, Field(discriminator="kind")], Dog(), {"kind": "dog"}),
+        (Page[int], Page(items=[1]), {"items": [1]}),
+    ],
+)
+def test_the_fields_of_a_model_in_a_dict_are_no_model(annotation: Any, value: Any, fields: Any) -> None:
+    validator = Validator(_function(annotation))
+    validator.argument("x", value)
+    with pytest.raises(StepError, match=r"must be a (Cat|Dog|Page\[int\])"):
+        validator.argument("x", fields)
+
+
+def test_numpys_bool_is_told_from_pythons() -> None:
+    with pytest.raises(StepError, match=r"should be bool, it is numpy\.bool True"):
+        Validator(_function(bool)).argument("x", np.bool_(True))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import enum
 import os
 import signal
 import threading
@@ -444,3 +445,17 @@ def test_another_thread_is_told_that_airflow_runs_in_the_main_one() -> None:
 def test_what_is_no_dag_is_refused() -> None:
     with pytest.raises(StepError, match="not int"):
         run_dag(5)
+
+
+class Side(str, enum.Enum):  # noqa: UP042
+    LEFT = "left"
+
+
+def test_members_of_text_enums_and_none_for_a_default_of_none_arrive_as_they_are() -> None:
+    @sematic_task
+    def take(side: Side, rows: list[int] = None, *more: Side) -> list[str]:  # type: ignore[assignment]  # noqa: RUF013
+        return [type(side).__name__, str(rows), type(more[0]).__name__]
+
+    with DAG("flow") as made:
+        take(Side.LEFT, None, Side.LEFT)
+    assert run_dag(made)["take"].value == ["Side", "None", "Side"]

@@ -123,6 +123,16 @@ def take_batches(x: Batches[int]) -> int:
 
 
 @sematic_task
+def take_iterator(x: Iterator[int]) -> int:
+    return sum(x)
+
+
+@sematic_task
+def take_perhaps(x: int = None) -> None:  # type: ignore[assignment]  # noqa: RUF013
+    ...
+
+
+@sematic_task
 def take_artifact(x: Artifact[pd.DataFrame]) -> int:
     return len(x)
 
@@ -141,8 +151,10 @@ WRONG: list[tuple[Callable[[], Any], str]] = [
     (lambda: take_int(nothing()), r"nothing\(\) gives None"),
     (lambda: take_int(plain()), r"plain\(\) gives str"),
     (lambda: take_artifact(numbers()), r"should be Artifact\[DataFrame\], numbers\(\) gives list\[int\]"),
-    (lambda: take_list(batches()), r"should be list\[int\], batches\(\) gives Iterator\[int\]"),
+    (lambda: take_list(batches()), r"should be list\[int\], batches\(\) gives Batches\[int\]"),
     (lambda: take_list(texts()), r"texts\(\) gives list\[str\]"),
+    (lambda: take_iterator(batches()), r"should be Iterator\[int\], batches\(\) gives Batches\[int\]"),
+    (lambda: take_list("text"), "should be list"),
     (lambda: take_str(parts()["low"]), r"parts\(\)\['low'\] gives int"),
     (lambda: take_str(pair()["left"]), r"pair\(\)\['left'\] gives int"),
     (lambda: take_str(split()["size"]), r"split\(\)\['size'\] gives int"),
@@ -195,6 +207,8 @@ def day(ds: str = None) -> str:  # type: ignore[assignment]  # noqa: RUF013
 
 
 FINE: list[Callable[[], Any]] = [
+    lambda: take_perhaps(None),
+    lambda: take_int("{% if params.big %}5{% else %}1{% endif %}"),
     lambda: take_float(number()),
     lambda: take_int(unknown()),
     lambda: unknown_taker(text()),
