@@ -447,7 +447,7 @@ def test_what_is_no_dag_is_refused() -> None:
         run_dag(5)
 
 
-class Side(str, enum.Enum):  # noqa: UP042
+class Side(str, enum.Enum):
     LEFT = "left"
 
 
