@@ -12,6 +12,8 @@ import pytest
 from sematic_airflow_provider.worker.setup_checks import XCOM_BACKEND
 from tests.airflow_home import ROOT, run_airflow
 
+pytestmark = pytest.mark.thorough
+
 EXAMPLES = ("mixed_with_plain_tasks", "many_at_once", "cached_steps")
 
 

@@ -13,6 +13,8 @@ import pytest
 from sematic_airflow_provider.artifacts.codecs import registry
 from tests.artifacts.test_identity import _NOT_INSTALLED_HERE, _ONLY_WHERE_ASKED_FOR, _contracts
 
+pytestmark = pytest.mark.thorough
+
 _ROOT = Path(__file__).parents[2]
 _COUNT = 300
 

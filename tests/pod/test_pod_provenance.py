@@ -29,7 +29,7 @@ def test_a_seed_gives_the_same_numbers_again_and_is_told(tmp_path: Path) -> None
     first, second, other = _run(tmp_path, 7), _run(tmp_path, 7), _run(tmp_path, 8)
     digests = [result.outputs["return_value"].digest for result in (first, second, other)]
     assert digests[0] == digests[1] != digests[2]
-    assert first.provenance["seeds"] == {"python": 7, "numpy": 7}
+    assert {"python": 7, "numpy": 7}.items() <= first.provenance["seeds"].items()  # torch too, where it is loaded
 
 
 def test_without_a_seed_numbers_differ_and_none_is_told(tmp_path: Path) -> None:

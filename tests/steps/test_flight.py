@@ -22,6 +22,8 @@ from sematic_airflow_provider.artifacts.store import Store
 from sematic_airflow_provider.steps.flight import FOLDER, FlightPace, delete_old_leases, lead_or_find, try_lead
 from tests.artifacts.s3_servers import S3Server, access, moto_server
 
+pytestmark = pytest.mark.thorough
+
 KEY = digest_bytes(b"a step")
 RESULT = "results/step.json"
 HASTY = FlightPace(lease=3.0, renew=0.5, first_look=0.05, slowest_look=0.2, tell=1.0, limit=60.0)
@@ -153,12 +155,12 @@ def test_a_lease_outlives_many_of_its_terms_as_long_as_its_owner_lives(crowd: Cr
 
 def test_an_owner_that_was_asleep_finds_that_it_was_overtaken_and_takes_nothing_away(place: tuple[str, str]) -> None:
     store = opened(place)
-    asleep = FlightPace(lease=0.5, renew=1000.0)
+    asleep = FlightPace(lease=2.0, renew=1000.0)
     first = try_lead(store, KEY, "first", asleep)
     assert first is not None
     assert first.held()
     assert try_lead(store, KEY, "second", HASTY) is None
-    time.sleep(2.1)  # S3 tells whole seconds
+    time.sleep(3.6)  # S3 tells whole seconds
     second = try_lead(store, KEY, "second", HASTY)
     assert second is not None
     assert second.number == first.number + 1

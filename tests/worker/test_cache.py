@@ -29,7 +29,7 @@ from sematic_airflow_provider.artifacts.store import blob_path
 from sematic_airflow_provider.steps import keeping, records
 from tests.worker.dag_runs import Ran, run
 
-pytestmark = pytest.mark.usefixtures("migrated_home")
+pytestmark = [pytest.mark.thorough, pytest.mark.usefixtures("migrated_home")]
 
 
 @pytest.fixture(autouse=True)

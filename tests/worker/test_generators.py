@@ -9,8 +9,8 @@ import pytest
 from airflow.sdk import Asset, Metadata
 
 from sematic_airflow_provider.errors import StepError
-from sematic_airflow_provider.worker.generators import result_of
 from sematic_airflow_provider.steps.validation import Validator
+from sematic_airflow_provider.worker.generators import result_of
 
 
 def test_what_is_yielded_is_the_result_and_is_made_when_it_is_asked_for() -> None:

@@ -11,7 +11,7 @@ from airflow.sdk import DAG, task, task_group
 from sematic_airflow_provider import Artifact, sematic_task
 from tests.worker.dag_runs import run
 
-pytestmark = pytest.mark.usefixtures("migrated_home")
+pytestmark = [pytest.mark.thorough, pytest.mark.usefixtures("migrated_home")]
 
 
 def lose(*values: Any) -> None:

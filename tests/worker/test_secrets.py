@@ -11,6 +11,8 @@ import pytest
 
 from tests.airflow_home import run_airflow
 
+pytestmark = pytest.mark.thorough
+
 DAG_FILE = """
 import os
 from airflow.sdk import DAG, BaseHook, Param, Variable

@@ -16,7 +16,7 @@ from pydantic import BaseModel
 from sematic_airflow_provider import sematic_task
 from tests.worker.dag_runs import run
 
-pytestmark = pytest.mark.usefixtures("migrated_home")
+pytestmark = [pytest.mark.thorough, pytest.mark.usefixtures("migrated_home")]
 
 
 class Parts(TypedDict):
