@@ -180,6 +180,22 @@ def computed_attributes(units: list[Unit], name: str) -> set[str]:
     return found
 
 
+def literal_attributes(units: list[Unit]) -> dict[str, Any]:
+    """Class attributes whose values stand in the text."""
+    found: dict[str, Any] = {}
+    for unit in units:
+        for node in unit.node.body if isinstance(unit.node, ast.ClassDef) else ():
+            if not isinstance(node, (ast.Assign, ast.AnnAssign)) or node.value is None:
+                continue
+            try:
+                value = ast.literal_eval(node.value)
+            except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+                continue
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            found |= {target.id: value for target in targets if isinstance(target, ast.Name)}
+    return found
+
+
 def is_empty(node: ast.expr | None) -> bool:
     """Whether an expression makes a new, empty container, or None."""
     if isinstance(node, ast.Dict):

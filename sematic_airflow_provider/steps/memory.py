@@ -22,6 +22,8 @@ _CHANGING = frozenset(
     }
 )  # fmt: skip
 
+_MAKERS = frozenset({"__init__", "__new__", "__post_init__", "__init_subclass__", "__set_name__"})
+MEMBERS = "[]"
 _CHANGED = r"(\w+)\s*(?:\[|\.(\w+)\()"
 _GLOBAL = r"\bglobal ([^\n#;]+)"
 
@@ -70,6 +72,36 @@ def _changed(definition: ast.AST) -> set[str]:
             if root is not None:
                 changed.add(root)
         found |= changed - scope.bound
+    return found
+
+
+@lru_cache(maxsize=256)
+def changed_attributes(parsed: Parsed) -> set[str]:
+    """Names of attributes that functions of the module set or change when they run, but for those that make an object or a class; ``[]`` are the members
+    of an object itself."""
+    found: set[str] = set()
+    for unit in parsed.units:
+        for function in ast.walk(unit.node) if isinstance(unit.node, _DEFINITIONS) else ():
+            if isinstance(function, (ast.FunctionDef, ast.AsyncFunctionDef)) and function.name not in _MAKERS:
+                for node in ast.walk(function):
+                    found |= _attributes_changed(node)
+    return found
+
+
+def _attributes_changed(node: ast.AST) -> set[str]:
+    changed: ast.AST | None = None
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in _CHANGING:
+        changed = node.func.value
+    elif isinstance(node, (ast.Subscript, ast.Attribute)) and isinstance(node.ctx, (ast.Store, ast.Del)):
+        changed = node
+    found: set[str] = set()
+    is_member = isinstance(node, (ast.Call, ast.Subscript))
+    while isinstance(changed, (ast.Subscript, ast.Attribute)):
+        if isinstance(changed, ast.Attribute):
+            found.add(changed.attr)
+        changed = changed.value
+    if is_member and not found and isinstance(changed, ast.Name) and changed.id == "self":
+        found.add(MEMBERS)
     return found
 
 

@@ -109,7 +109,7 @@ class Reach:
         return name
 
     def named(self, qualified: str, own: str) -> None:
-        """A class, by the name that refs have for it; ``own`` is the module of the step, which refs call by the name of its file."""
+        """A class of the user's, by the name that refs have for it; ``own`` is the module of the step, which refs call by the name of its file."""
         parts = qualified.split(".")
         for end in range(len(parts) - 1, 0, -1):
             module = ".".join(parts[:end])
@@ -118,8 +118,6 @@ class Reach:
             if self.modules.place(module).origin == "first":
                 self.module(module, (parts[end],), sure=False)  # it may be loaded by now, or not, by chance
                 return
-        if self.modules.place(parts[0]).origin == "third":
-            self.third_party(parts[0])
 
     def whole(self, module: SourceModule) -> None:
         """A module is used in a way that does not tell what of it."""
@@ -184,6 +182,8 @@ class Reach:
                 self.values[f"{module.label}:{name}"] = digest
                 if is_data:
                     return
+            elif (state := self.running.settled(module.namespace[name], module)) is not None:
+                self.values[f"{module.label}:{name}"] = state
         units = module.parsed.binders[name] if module.parsed is not None else []
         self._statements(module, name, chain, units)
 
@@ -223,14 +223,17 @@ class Reach:
         if name.startswith("__") and name.endswith("__"):
             return
         label = f"{module.label}:{name}"
+        sources: list[str] = []  # the last one that ran wins, and conditions may say which run
         for unit in module.parsed.stars if module.parsed is not None else ():
             for target in unit.targets["*"]:
                 source = module.absolute(target.module, target.level)
                 if self._provides(source, name, set()):
                     self.keep(module, unit, [])
                     self.module(source, (name, *chain), sure=module in self.sure)
-                    self.definitions[label] = digest_bytes(f"import * {source}".encode())
-                    return
+                    sources.append(source)
+        if sources:
+            self.definitions[label] = digest_bytes(f"import * {' '.join(sources)}".encode())
+            return
         if hasattr(builtins, name):
             return
         if self.is_sure(module) and module.namespace and name in module.namespace:
@@ -269,7 +272,30 @@ class Reach:
         filling = fillers(module.parsed, name)
         if not any(f"{module.label}:{filler}" in self.definitions for filler in filling):
             return False
-        return filling.isdisjoint(run_on_import(module.parsed, self._steps(module)))
+        return filling.isdisjoint(run_on_import(module.parsed, self._steps(module))) and not self._run_elsewhere(
+            module, filling
+        )
+
+    def _run_elsewhere(self, module: SourceModule, functions: set[str]) -> bool:
+        """Whether other modules of the user's call one of these functions while they are imported."""
+        own = module.namespace or {}
+        wanted = [own[name] for name in functions if name in own]
+        for other in self.modules.loaded():
+            namespace = other.namespace or {}
+            direct = {name for name, value in namespace.items() if any(value is one for one in wanted)}
+            through = {
+                name for name, value in namespace.items() if isinstance(value, ModuleType) and vars(value) is own
+            }
+            if namespace is own or other.parsed is None or not (direct or through):
+                continue
+            for unit in other.parsed.units:
+                if isinstance(unit.node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+                    continue  # what decorators register is looked at as it is
+                uses = unit.uses(())
+                called = {chain[0] for name in through for chain in uses.names.get(name, ()) if chain}
+                if not direct.isdisjoint(uses.names) or not functions.isdisjoint(called):
+                    return True
+        return False
 
     def _steps(self, module: SourceModule) -> list[str]:
         return [

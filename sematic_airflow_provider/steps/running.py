@@ -7,15 +7,17 @@ import functools
 import logging
 import os
 import types
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from sematic_airflow_provider.steps.function_objects import FunctionObjects, compiled_in
 from sematic_airflow_provider.steps.functions import (
     computed_attributes,
     layers,
+    literal_attributes,
     written,
 )
+from sematic_airflow_provider.steps.memory import MEMBERS, changed_attributes
 from sematic_airflow_provider.steps.modules import SourceModule, is_ours, origin_of_file, stable_name
 from sematic_airflow_provider.steps.normal import digest_of_code
 from sematic_airflow_provider.steps.units import Unit
@@ -33,6 +35,7 @@ _BUILT_IN = (
 
 
 _MOST_HELD = 2_000
+_CONTAINERS = (dict, list, set, frozenset, tuple)
 
 
 class Running:
@@ -65,6 +68,31 @@ class Running:
         """The same, but objects of any class count by their attributes: no statement tells how they came about."""
         return self._described(value, module, is_deep=True)
 
+    def settled(self, value: object, module: SourceModule) -> str | None:
+        """What an object of the user's holds once its module is loaded, without what its methods change later; None for other objects."""
+        if isinstance(value, type) or not (
+            isinstance(value, types.SimpleNamespace)
+            or self._reach.modules.place(type(value).__module__).origin == "first"
+        ):
+            return None
+        state: dict[str, object] = dict(getattr(value, "__dict__", {}))
+        for kind in _CONTAINERS:
+            if isinstance(value, kind):
+                state[MEMBERS] = kind(value)
+        changed = self._changed_later(type(value).__module__)
+        known = {
+            name: digest
+            for name, member in state.items()
+            if name not in changed and (digest := self.deep(member, module)[0]) is not None
+        }
+        return self.deep(known, None)[0] if known else None
+
+    def _changed_later(self, module: str) -> set[str]:
+        if self._reach.modules.place(module).origin != "first":
+            return set()
+        parsed = self._reach.modules.source(module).parsed
+        return changed_attributes(parsed) if parsed is not None else set()
+
     def bound(self, value: object, module: SourceModule, name: str, units: list[Unit]) -> None:
         """What stands under a name at run time: whether it is what the text says, and what it holds."""
         compiled: dict[str, str] | None = None
@@ -72,6 +100,8 @@ class Running:
         for layer in layers(value):
             if isinstance(layer, types.FunctionType):
                 functions = [layer]
+                if layer.__code__.co_filename == module.place.file:
+                    self._told(f"{module.label}:{name}", vars(layer), module, {})
             elif isinstance(layer, type) and layer.__module__ == module.name:
                 self._attributes(layer, module, name, units)
                 functions = _methods(layer)
@@ -95,6 +125,8 @@ class Running:
                 if several or (compiled and digest not in compiled):
                     key = f"{module.label}:{name} as loaded ({function.__qualname__})"
                     self._reach.note(self._reach.definitions, key, digest)
+                    if found is None:  # a lambda from elsewhere: what it uses counts too
+                        self._functions.label(function)
 
     def _held(self, value: object) -> None:
         """Functions and classes that a registry holds, whatever object it is and whoever put them there."""
@@ -106,7 +138,14 @@ class Running:
                 members = list(holder.values())
             elif isinstance(holder, (list, tuple, set, frozenset)):
                 members = list(holder)
-            elif not isinstance(holder, type) and self._reach.modules.place(type(holder).__module__).origin == "first":
+            elif isinstance(holder, type):
+                if holder is value and not isinstance(value, enum.EnumMeta):
+                    members = [member for name, member in vars(holder).items() if isinstance(member, _CONTAINERS)]
+            elif isinstance(holder, types.FunctionType):
+                if origin_of_file(holder.__code__.co_filename) == "first":
+                    members = [*vars(holder).values(), *(holder.__defaults__ or ()), *_cells(holder)]
+                    members = [member for member in members if isinstance(member, _CONTAINERS)]
+            elif self._reach.modules.place(type(holder).__module__).origin == "first":
                 members = list(getattr(holder, "__dict__", {}).values())
             for member in members:
                 if isinstance(member, (types.FunctionType, types.MethodType, functools.partial, type)):
@@ -121,6 +160,24 @@ class Running:
             digest, _ = self.constant(value, module)
             if digest is not None:
                 self._reach.values[f"{module.label}:{name}.{attribute}"] = digest
+        if not isinstance(kind, enum.EnumMeta):
+            self._told(f"{module.label}:{name}", vars(kind), module, literal_attributes(units))
+
+    def _told(self, label: str, attributes: Mapping[str, Any], module: SourceModule, literals: dict[str, Any]) -> None:
+        """Data that a class or function has as attributes, and that its text does not tell: it was set from elsewhere."""
+        changed = changed_attributes(module.parsed) if module.parsed is not None else set[str]()
+        for attribute, value in list(attributes.items()):
+            if attribute.startswith("__") or attribute in changed or hasattr(type(value), "__get__"):
+                continue
+            if isinstance(value, type) or (
+                attribute in literals
+                and type(value) is type(literals[attribute])
+                and repr(value) == repr(literals[attribute])
+            ):
+                continue
+            digest, _ = self.constant(value, module)
+            if digest is not None:
+                self._reach.values[f"{label}.{attribute}"] = digest
 
     def _described(self, value: object, module: SourceModule | None, *, is_deep: bool) -> tuple[str | None, bool]:
         before = (self._is_deep, self._is_data, self._describer)
@@ -227,6 +284,17 @@ class Running:
             return self._joined(f"{stable_name(type(value).__module__)}.{type(value).__qualname__}", (state,))
         finally:
             self._open.discard(id(value))
+
+
+def _cells(function: types.FunctionType) -> list[object]:
+    """What a function closes over."""
+    found: list[object] = []
+    for cell in function.__closure__ or ():
+        try:
+            found.append(cell.cell_contents)
+        except ValueError:  # not filled yet
+            continue
+    return found
 
 
 def _methods(kind: type) -> list[types.FunctionType]:

@@ -228,6 +228,69 @@ def test_what_functions_put_into_module_variables_while_they_run_does_not_count(
         assert not before.unknown
 
 
+def test_what_objects_classes_and_functions_keep_while_they_run_does_not_count(tmp_path: Path) -> None:
+    project = _project(
+        tmp_path,
+        """
+        import keeper, other
+        def step(x):
+            keeper.slow.calls = x
+            keeper.Keeper.count += 1
+            return keeper.KEEPER.get(x) + other.another(x) + keeper.TABLE.add(x)
+        """,
+        keeper="""
+        import functools, threading
+        MEMO = {}
+        def memoised(f):
+            @functools.wraps(f)
+            def inner(x):
+                return MEMO.setdefault(x, f(x))
+            return inner
+
+        class Keeper:
+            count = 0
+            known = []
+            def __init__(self, n):
+                self.n, self.lock, self.last, self.cache = n, threading.Lock(), None, {}
+            def get(self, x):
+                Keeper.count += 1
+                self.known.append(x)
+                self.last = x
+                self.cache[x] = slow(x)
+                return self.n
+
+        class Table(dict):
+            def add(self, x):
+                self[x] = x
+                return x
+
+        def slow(x):
+            slow.calls = getattr(slow, "calls", 0) + 1
+            return x
+
+        KEEPER, TABLE = Keeper(3), Table()
+        """,
+        other="import keeper\n@keeper.memoised\ndef another(x):\n    return x\n",
+    )
+    with project.loaded() as module:
+        before = code_of(module.step, nobody_knows)
+        assert module.step(1) == 5
+        assert code_of(module.step, nobody_knows) == before
+        assert not before.unknown
+
+
+def test_what_another_module_lets_a_function_put_into_a_variable_on_import_counts(tmp_path: Path) -> None:
+    project = _project(
+        tmp_path,
+        "import cfg, boot\ndef step(x):\n    return cfg.get('a')\n",
+        cfg="D = {}\ndef put(k, v):\n    D[k] = v\ndef get(k):\n    put('z', 0)\n    return D[k]\n",
+        boot="import cfg\ncfg.put('a', 3)\n",
+    )
+    before = project.code()
+    project.edit("boot.py", "'a', 3", "'a', 4")
+    assert project.code().digest != before.digest
+
+
 def test_code_that_was_loaded_before_its_file_was_edited_is_not_taken_for_the_new_text(tmp_path: Path) -> None:
     project = _project(
         tmp_path,
