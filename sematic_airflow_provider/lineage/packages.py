@@ -10,6 +10,8 @@ import os
 import sys
 from collections.abc import Iterable, Iterator
 
+from sematic_airflow_provider.artifacts.folders import Looks
+
 
 def installed(path: Iterable[str] | None = None) -> dict[str, str]:
     """Name (normalised as PyPI does, PEP 503) and version of every distribution on this path, ``sys.path`` by default.
@@ -18,8 +20,8 @@ def installed(path: Iterable[str] | None = None) -> dict[str, str]:
     """
     found: dict[str, str] = {}
     for entry in sys.path if path is None else path:
-        for name, version in _of_entry(entry or "."):
-            found.setdefault(_normalised(name), version)
+        for name, version in _looks(entry or "."):
+            found.setdefault(name, version)
     return dict(sorted(found.items()))
 
 
@@ -42,14 +44,15 @@ def _told_by(folder: str) -> tuple[str, str] | None:
     return (name, version) if dash and plain else None
 
 
-def _of_entry(entry: str) -> Iterator[tuple[str, str]]:
+def _of_entry(entry: str) -> tuple[list[tuple[str, str]], bool]:
+    """What is installed in a folder of the path; and whether other distributions would change the folder."""
     if entry.lower().endswith(".egg") or os.path.isfile(entry):
-        yield from _parsed(entry)
-        return
+        return _normal(_parsed(entry)), False
     try:
         folder = os.open(entry, os.O_RDONLY)
     except OSError:  # sys.path may name what is not there
-        return
+        return [], False
+    found: list[tuple[str, str]] = []
     others = False
     try:
         for name in sorted(os.listdir(folder)):
@@ -59,13 +62,21 @@ def _of_entry(entry: str) -> Iterator[tuple[str, str]]:
             if told is None:
                 others = True
             elif _is_there(folder, f"{name}/METADATA"):  # a distribution that was half removed has none
-                yield told
+                found.append(told)
     except NotADirectoryError:
-        return
+        return [], False
     finally:
         os.close(folder)
     if others:
-        yield from _parsed(entry, skip_wheels=True)
+        found += _parsed(entry, skip_wheels=True)
+    return _normal(found), not others
+
+
+_looks = Looks(_of_entry)
+
+
+def _normal(found: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    return [(_normalised(name), version) for name, version in found]
 
 
 def _is_there(folder: int, name: str) -> bool:

@@ -1,4 +1,7 @@
-"""Task listener: tells lineage about artifacts that tasks other than ours read and wrote (``@task``, classic operators)."""
+"""Task listener: tells lineage about artifacts that tasks other than ours read and wrote (``@task``, classic operators).
+
+In the scheduler and the other processes that fork, it loads what their children need of this package.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,21 @@ from airflow.listeners import hookimpl
 from sematic_airflow_provider.lineage import capture
 
 log = logging.getLogger(__name__)
+
+
+@hookimpl
+def on_starting(component: Any) -> None:
+    """Called before the scheduler makes its executor's workers, and by each task process, which loads only what its task needs."""
+    from airflow.sdk.execution_time.task_runner import TaskRunnerMarker
+
+    if isinstance(component, TaskRunnerMarker):
+        return
+    from sematic_airflow_provider.worker.preload import preload
+
+    try:
+        preload()
+    except Exception:  # a broad edge too: the scheduler starts, and tasks say what is wrong
+        log.exception("what task processes need could not be loaded before they are forked")
 
 
 @hookimpl(tryfirst=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from importlib.metadata import distributions
 from pathlib import Path
@@ -59,3 +60,19 @@ def test_a_change_is_seen_at_once(tmp_path: Path) -> None:
 def test_an_egg_on_the_path_is_read(tmp_path: Path) -> None:
     _install(tmp_path / "thing-5.0-py3.11.egg", "EGG-INFO", "Name: thing\nVersion: 5.0\n", "PKG-INFO")
     assert installed([str(tmp_path / "thing-5.0-py3.11.egg")]) == {"thing": "5.0"}
+
+
+def test_what_is_upgraded_under_a_running_process_is_seen(tmp_path: Path) -> None:
+    _install(tmp_path, "x-1.0.dist-info", "Name: x\nVersion: 1.0\n")
+    os.utime(tmp_path, (1_000_000_000, 1_000_000_000))
+    assert installed([str(tmp_path)]) == installed([str(tmp_path)]) == {"x": "1.0"}
+    (tmp_path / "x-1.0.dist-info").rename(tmp_path / "x-1.1.dist-info")
+    assert installed([str(tmp_path)]) == {"x": "1.1"}
+
+
+def test_metadata_of_a_source_tree_are_read_each_time(tmp_path: Path) -> None:
+    _install(tmp_path, "x.egg-info", "Name: x\nVersion: 1.0\n", "PKG-INFO")
+    os.utime(tmp_path, (1_000_000_000, 1_000_000_000))
+    assert installed([str(tmp_path)]) == {"x": "1.0"}
+    (tmp_path / "x.egg-info" / "PKG-INFO").write_text("Name: x\nVersion: 1.1\n")
+    assert installed([str(tmp_path)]) == {"x": "1.1"}

@@ -24,7 +24,8 @@ from typing import Any
 
 from sematic_airflow_provider.errors import NoCodecError
 
-_DAG_FILE = r"(?s:(?:unusual_prefix_[0-9a-f]{40}|sematic_step_[0-9a-f]{12})_(.+))"
+_PREFIXES = {"unusual_prefix_": 40, "sematic_step_": 12}
+"""And how many hexadecimal digits follow."""
 _NAME = r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*"
 _MAX_NAME = 500
 
@@ -49,8 +50,13 @@ def classes_of(function: Callable[..., Any]) -> Iterator[None]:
 
 def stable_module(module: str) -> str:
     """A module's name without what differs from process to process."""
-    match = re.fullmatch(_DAG_FILE, module)
-    return match[1] if match else module
+    for prefix, digits in _PREFIXES.items():
+        if module.startswith(prefix):
+            start, end = len(prefix), len(prefix) + digits
+            hexadecimal, stem = module[start:end], module[end:]
+            if not hexadecimal.strip("0123456789abcdef") and stem[:1] == "_" and stem[1:]:
+                return stem[1:]
+    return module
 
 
 def name_of(cls: type) -> str:
@@ -80,7 +86,7 @@ def name_of(cls: type) -> str:
 def _leads_to(cls: type) -> bool:
     """Whether the name is that of this class; or, in a Dag file, which may have been loaded anew meanwhile, of one that takes its place."""
     found = _attribute(sys.modules.get(cls.__module__), cls.__qualname__)
-    if found is cls or not re.match(_DAG_FILE, cls.__module__):
+    if found is cls or stable_module(cls.__module__) == cls.__module__:
         return found is cls
     return isinstance(found, type) and (found.__module__, found.__qualname__) == (cls.__module__, cls.__qualname__)
 
@@ -122,7 +128,9 @@ def _is_name(name: str) -> bool:
 
 def _in_dag_files(module: str, qualname: str) -> list[type]:
     ending = f"_{module}"
-    loaded = [found for name, found in list(sys.modules.items()) if name.endswith(ending) and re.match(_DAG_FILE, name)]
+    loaded = [
+        found for name, found in list(sys.modules.items()) if name.endswith(ending) and stable_module(name) != name
+    ]
     return _in(loaded, module, qualname)
 
 
