@@ -1,7 +1,8 @@
 """The state of the git checkout that a file stands in: commit, branch, remote, and what is not committed.
 
-Two git processes are started and asked for their answers later, so that they run beside whatever else a step has to do before its function runs. A folder in no
-checkout costs no process. Where git is missing, or refuses (a checkout that another user owns), commit and branch are read from its files.
+A git process is started and asked for its answer later, so that it runs beside whatever else a step has to do before its function runs; so is a second one
+where there is a difference to tell. A folder in no checkout costs no process. Remotes are read from the checkout's own configuration where that is plain, else git is
+asked for them too. Where git is missing, or refuses (a checkout that another user owns), commit and branch are read from its files.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import os
 import subprocess
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -58,8 +59,11 @@ class Checkout:
     def __init__(self, root: Path) -> None:
         self.root = root
         self._deadline = time.monotonic() + _SECONDS
-        self._status = _start(root, _STATUS)
-        self._remotes = _start(root, _REMOTES)
+        self._environment = _environment()
+        self._status = self._start(_STATUS)
+        self._urls = _plain_urls(root)
+        self._remotes = self._start(_REMOTES) if self._urls is None else None
+        self._diff: subprocess.Popen[bytes] | None = None
         self._untracked: tuple[str, ...] = ()
 
     @classmethod
@@ -71,6 +75,7 @@ class Checkout:
     def state(self) -> dict[str, Any] | None:
         """``commit`` (None before the first), ``branch`` (None for a detached HEAD), ``remote`` (without credentials), ``dirty`` (None: unknown)."""
         status, remotes = self._answer(self._status), self._answer(self._remotes)
+        urls = _listed_urls(remotes or "") if self._urls is None else self._urls
         if status is None:
             return _from_files(self.root)
         fields = [field for field in status.split("\0") if field]
@@ -80,9 +85,14 @@ class Checkout:
         return {
             "commit": commit if _is_commit(commit) else None,
             "branch": branch if branch and branch != "(detached)" else None,
-            "remote": _remote(remotes or ""),
+            "remote": _remote(urls),
             "dirty": any(field.startswith(("1 ", "2 ", "u ")) for field in fields),
         }
+
+    def ask_patch(self, *, changed: bool) -> None:
+        """Start asking for what ``patch`` will tell."""
+        if changed:
+            self._diff = self._start(_DIFF)
 
     def patch(self, *, changed: bool) -> Patch:
         """Changes of tracked files, where ``state`` said that there are some, and small Python files that git does not know yet."""
@@ -110,10 +120,24 @@ class Checkout:
 
     def abandon(self) -> None:
         """Do not wait for answers."""
-        for process in (self._status, self._remotes):
+        for process in (self._status, self._remotes, self._diff):
             if process is not None and process.returncode is None:
                 process.kill()
                 process.communicate()
+
+    def _start(self, arguments: Sequence[str]) -> subprocess.Popen[bytes] | None:
+        # Neither a watcher that stays behind nor a program that the checkout's configuration names for showing differences.
+        switches = ("-c", "core.fsmonitor=false", "-c", "core.quotePath=false", "-c", "diff.external=")
+        try:
+            return subprocess.Popen(  # noqa: S603 - fixed program and arguments, only the folder varies
+                ["git", "-C", str(self.root), *switches, *arguments],  # noqa: S607 - git is where the user's PATH has it
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                env=self._environment,
+            )
+        except OSError:
+            return None
 
     def _answer(self, process: subprocess.Popen[bytes] | None) -> str | None:
         if process is None:
@@ -128,7 +152,7 @@ class Checkout:
 
     def _read_diff(self) -> bytes | None:
         """At most one byte more than is kept: a difference of gigabytes is not read into memory."""
-        process = _start(self.root, _DIFF)
+        process, self._diff = self._diff or self._start(_DIFF), None
         if process is None or process.stdout is None:
             return None
         import threading
@@ -177,32 +201,58 @@ def _is_checkout(folder: Path) -> bool:
     return found.is_file() or (found / "HEAD").is_file()
 
 
-def _start(root: Path, arguments: Sequence[str]) -> subprocess.Popen[bytes] | None:
-    environment = {name: value for name, value in os.environ.items() if name not in _REDIRECTS}
-    environment |= {"GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
-    # Neither a watcher that stays behind nor a program that the checkout's configuration names for showing differences.
-    switches = ("-c", "core.fsmonitor=false", "-c", "core.quotePath=false", "-c", "diff.external=")
-    try:
-        return subprocess.Popen(  # noqa: S603 - fixed program and arguments, only the folder varies
-            ["git", "-C", str(root), *switches, *arguments],  # noqa: S607 - git is where the user's PATH has it
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env=environment,
-        )
-    except OSError:
-        return None
+def _environment() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if name not in _REDIRECTS} | {
+        "GIT_OPTIONAL_LOCKS": "0",
+        "GIT_TERMINAL_PROMPT": "0",
+        "LC_ALL": "C",
+    }
 
 
-def _remote(listing: str) -> str | None:
+def _remote(urls: Mapping[str, str]) -> str | None:
     """The URL of ``origin`` or, where there is none, of the first remote."""
+    found = urls.get("origin") or next(iter(urls.values()), None)
+    return without_credentials(found) if found else None
+
+
+def _listed_urls(listing: str) -> dict[str, str]:
+    """What ``git config`` lists."""
     urls: dict[str, str] = {}
     for entry in listing.split("\0"):
         key, _, url = entry.partition("\n")
         if url:
             urls.setdefault(key.removeprefix("remote.").removesuffix(".url"), url)
-    found = urls.get("origin") or next(iter(urls.values()), None)
-    return without_credentials(found) if found else None
+    return urls
+
+
+def _plain_urls(root: Path) -> dict[str, str] | None:
+    """URLs of remotes as the checkout's configuration has them; None where it is not as git itself writes it, or includes another."""
+    try:
+        text = (_git_folders(root)[1] / "config").read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return None
+    if (
+        "\\" in text
+        or "include" in text.lower()
+        or "worktreeconfig" in text.lower()
+        or "GIT_CONFIG_COUNT" in os.environ
+    ):
+        return None
+    urls: dict[str, str] = {}
+    remote: str | None = None
+    for line in map(str.strip, text.splitlines()):
+        if line.startswith("["):
+            name = line.removeprefix('[remote "').removesuffix('"]')
+            plain = line == f'[remote "{name}"]' and '"' not in name
+            if not line.endswith("]") or line.count("]") != 1 or (line.lower().startswith("[remote") and not plain):
+                return None
+            remote = name if plain else None
+        elif remote is not None and line.lower().startswith("url"):
+            key, _, value = line.partition("=")
+            if key.strip().lower() != "url" or not value.strip() or any(mark in value for mark in '"#;'):
+                return None
+            urls.setdefault(remote, value.strip())
+    return urls
 
 
 def _python_files_below(root: Path, folder: str, depth: int) -> Iterator[str]:
@@ -239,9 +289,7 @@ def _as_patch(name: str, content: bytes) -> bytes:
 def _from_files(root: Path) -> dict[str, Any] | None:
     """Commit and branch as git's files have them, without git."""
     try:
-        folder = _git_folder(root)
-        common = folder / "commondir"
-        shared = (folder / common.read_text().strip()).resolve() if common.is_file() else folder
+        folder, shared = _git_folders(root)
         head = (folder / "HEAD").read_text().strip()
         name = head.removeprefix("ref: ") if head.startswith("ref: ") else None
         commit = head if name is None else _resolved(name, (folder, shared))
@@ -252,11 +300,13 @@ def _from_files(root: Path) -> dict[str, Any] | None:
     return {"commit": known, "branch": branch, "remote": None, "dirty": None} if known or branch else None
 
 
-def _git_folder(root: Path) -> Path:
-    found = root / ".git"
-    if found.is_dir():
-        return found
-    return (root / found.read_text().strip().removeprefix("gitdir: ")).resolve()  # a worktree or submodule
+def _git_folders(root: Path) -> tuple[Path, Path]:
+    """The checkout's own folder of git, and the one that it shares with others: of a worktree two, else one."""
+    folder = root / ".git"
+    if not folder.is_dir():
+        folder = (root / folder.read_text().strip().removeprefix("gitdir: ")).resolve()  # a worktree or submodule
+    common = folder / "commondir"
+    return folder, (folder / common.read_text().strip()).resolve() if common.is_file() else folder
 
 
 def _resolved(name: str, folders: Sequence[Path]) -> str | None:

@@ -51,12 +51,15 @@ class Provenance:
         Raises:
             StoreError: the store fails.
         """
+        here = machine.describe(tempfile.gettempdir())
+        checkout = self._state()
+        packages = store.save(installed()).to_json()  # while git tells the difference
         self.facts |= {
-            "git": self._git(),
+            "git": self._git(checkout),
             "python": platform.python_version(),
-            **machine.describe(tempfile.gettempdir()),
+            **here,
             "environment": environment.recorded(self._record_env),
-            "packages": store.save(installed()).to_json(),
+            "packages": packages,
             "providerVersion": __version__,
         }
         return self.facts
@@ -81,11 +84,14 @@ class Provenance:
         if self._checkout is not None:
             self._checkout.abandon()
 
-    def _git(self) -> dict[str, Any] | None:
-        if self._checkout is None or self._file is None:
-            return None
-        found = self._checkout.state()
-        if found is None:
+    def _state(self) -> dict[str, Any] | None:
+        found = self._checkout.state() if self._checkout is not None else None
+        if found is not None and self._checkout is not None:
+            self._checkout.ask_patch(changed=bool(found["dirty"]))
+        return found
+
+    def _git(self, found: dict[str, Any] | None) -> dict[str, Any] | None:
+        if found is None or self._checkout is None or self._file is None:
             return None
         self._patch, unavailable = self._checkout.patch(changed=bool(found["dirty"]))
         return found | {

@@ -206,3 +206,40 @@ def test_no_lock_is_taken_and_nothing_is_written(root: Path) -> None:
     before = (root / ".git" / "index").stat().st_mtime_ns
     _patch(root)
     assert (root / ".git" / "index").stat().st_mtime_ns == before
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        '[remote "origin"]\n\turl = https://git.example.com/a/b.git\n',
+        '[remote "origin"]\n\tURL=https://git.example.com/a/b.git\n\turl = https://second.example.com\n',
+        '[Remote "origin"] url = "https://git.example.com/a/b.git" ; ours\n',
+        '[remote "origin"]\n\turl = https://git.example.com/\\\na/b.git\n',
+        "[include]\n\tpath = more\n",
+    ],
+)
+def test_remotes_are_those_that_git_lists_however_they_are_written(root: Path, written: str) -> None:
+    (root / ".git" / "more").write_text('[remote "origin"]\n\turl = https://git.example.com/a/b.git\n')
+    with (root / ".git" / "config").open("a") as config:
+        config.write(written)
+    assert _git(root, "config", "--get-regexp", r"^remote\..*\.url$").split()[1] == "https://git.example.com/a/b.git"
+    state = _opened(root).state()
+    assert state is not None
+    assert state["remote"] == "https://git.example.com/a/b.git"
+
+
+def test_of_a_worktree_the_remotes_are_those_of_the_repository(root: Path, tmp_path: Path) -> None:
+    _git(root, "remote", "add", "origin", "https://git.example.com/a/b.git")
+    _git(root, "worktree", "add", "-b", "other", str(tmp_path / "tree"))
+    state = _opened(tmp_path / "tree").state()
+    assert state is not None
+    assert state["remote"] == "https://git.example.com/a/b.git"
+
+
+def test_a_clean_checkout_with_plain_remotes_takes_one_process(root: Path, tmp_path: Path) -> None:
+    _git(root, "remote", "add", "origin", "https://git.example.com/a/b.git")
+    checkout = _opened(root)
+    started = [process for process in (checkout._status, checkout._remotes, checkout._diff) if process is not None]
+    state = checkout.state()
+    assert state is not None
+    assert (len(started), state["remote"], state["dirty"]) == (1, "https://git.example.com/a/b.git", False)
