@@ -230,7 +230,8 @@ class Reach:
                 if self._provides(source, name, set()):
                     self.keep(module, unit, [])
                     self.module(source, (name, *chain), sure=module in self.sure)
-                    sources.append(source)
+                    sources.append(f"{source} {unit.text(())}" if unit.guards else source)
+                    self.follow(unit.uses(()), module, label)
         if sources:
             self.definitions[label] = digest_bytes(f"import * {' '.join(sources)}".encode())
             return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import enum
 import functools
 import logging
@@ -160,8 +161,15 @@ class Running:
             digest, _ = self.constant(value, module)
             if digest is not None:
                 self._reach.values[f"{module.label}:{name}.{attribute}"] = digest
-        if not isinstance(kind, enum.EnumMeta):
-            self._told(f"{module.label}:{name}", vars(kind), module, literal_attributes(units))
+        if isinstance(kind, enum.EnumMeta):
+            if not any(isinstance(unit.node, ast.ClassDef) for unit in units):
+                members = {member: one.value for member, one in kind.__members__.items()}
+                self._told(f"{module.label}:{name}", members, module, {})
+            return
+        self._told(f"{module.label}:{name}", vars(kind), module, literal_attributes(units))
+        for nested, inner in list(vars(kind).items()):
+            if isinstance(inner, type) and inner.__qualname__ == f"{kind.__qualname__}.{nested}":
+                self._told(f"{module.label}:{name}.{nested}", vars(inner), module, {})
 
     def _told(self, label: str, attributes: Mapping[str, Any], module: SourceModule, literals: dict[str, Any]) -> None:
         """Data that a class or function has as attributes, and that its text does not tell: it was set from elsewhere."""

@@ -154,6 +154,10 @@ class _Finder:
             self._attribute(node, scope)
         elif isinstance(node, ast.Call):
             self._call(node, scope)
+        elif isinstance(node, ast.Subscript):
+            if isinstance(node.ctx, ast.Load) and _is_loaded_modules(node.value):
+                self._import_by_name([node.slice])
+            self._children([node.value, node.slice], scope)
         elif isinstance(node, _FUNCTIONS):
             self._function(node, scope)
         elif isinstance(node, ast.ClassDef):
@@ -217,7 +221,9 @@ class _Finder:
     def _call(self, node: ast.Call, scope: Scope | None) -> None:
         called = node.func.id if isinstance(node.func, ast.Name) else getattr(node.func, "attr", "")
         if called in _IMPORTERS:
-            self._import_by_name(node)
+            self._import_by_name(node.args)
+        elif called == "get" and isinstance(node.func, ast.Attribute) and _is_loaded_modules(node.func.value):
+            self._import_by_name(node.args, may_fail=True)
         elif isinstance(node.func, ast.Name) and called in _DYNAMIC and not _is_bound(called, scope):
             self.uses.dynamic.add(_DYNAMIC[called])
         elif isinstance(node.func, ast.Name) and called in _NAMESPACES and not (node.args or _is_bound(called, scope)):
@@ -230,10 +236,12 @@ class _Finder:
                 return
         self._children(ast.iter_child_nodes(node), scope)
 
-    def _import_by_name(self, node: ast.Call) -> None:
-        first = node.args[0] if node.args else None
+    def _import_by_name(self, given: list[ast.expr], *, may_fail: bool = False) -> None:
+        first = given[0] if given else None
         if isinstance(first, ast.Constant) and isinstance(first.value, str) and not first.value.startswith("."):
-            self.uses.imports.add((ImportTarget(first.value, 0, None), ()))
+            self.uses.imports.add((ImportTarget(first.value, 0, None, may_fail), ()))
+        elif isinstance(first, ast.Name) and first.id == "__name__":
+            self.uses.whole_module = True
         else:
             self.uses.dynamic.add("imports a module whose name is known only when it runs")
 
@@ -290,6 +298,10 @@ class _Finder:
                 # in the body of a class, a name that is not bound yet is the global one: it may be both
             scope, direct = scope.parent, False
         self.uses.names.setdefault(name, set()).add(chain)
+
+
+def _is_loaded_modules(node: ast.expr) -> bool:
+    return isinstance(node, ast.Attribute) and ast.unparse(node) == "sys.modules"
 
 
 def _is_bound(name: str, scope: Scope | None) -> bool:

@@ -16,6 +16,7 @@ from sematic_airflow_provider.artifacts.repository import Repository
 _JSON, _PICKLE = "json/1", "pickle/1"
 _HOLDERS = frozenset({"list", "dict", "tuple", "set", "frozenset"})
 _CLASS = re.compile(rb'"class":\s*("[^"\\]*(?:\\u[0-9a-f]{4}[^"\\]*)*:[^"\\]*(?:\\u[0-9a-f]{4}[^"\\]*)*")')
+_RECALLS = ("BINGET", "LONG_BINGET")
 _PIECE, _LONGEST = 1 << 20, 2_000
 
 
@@ -79,5 +80,5 @@ def _in_pickle(file: IO[bytes]) -> Iterator[str]:
         elif code.name == "STACK_GLOBAL":
             yield f"{before}.{last}"
         else:
-            text = memo.get(argument, "") if code.name in ("BINGET", "LONG_BINGET") else argument
+            text = memo.get(argument) if isinstance(argument, int) and code.name in _RECALLS else argument
             before, last = last, text if isinstance(text, str) else ""

@@ -439,6 +439,7 @@ step = make(threading.Lock())
         ("def step(x):\n    import sys\n    sys.path.append('/elsewhere')\n    import not_here\n    return not_here.f(x)\n", "not_here"),
         ("class B:\n    pass\ndef step(x):\n    return B.__subclasses__()\n", "subclasses"),
         ("import importlib\ndef step(x):\n    return importlib.import_module(x)\n", "known only when it runs"),
+        ("import sys\ndef step(x):\n    return sys.modules[x]\n", "known only when it runs"),
         (LOCKED, "lock"),
     ],
 )  # fmt: skip
