@@ -1,8 +1,8 @@
 """The state of the git checkout that a file stands in: commit, branch, remote, and what is not committed.
 
 A git process is started and asked for its answer later, so that it runs beside whatever else a step has to do before its function runs; so is a second one
-where there is a difference to tell. A folder in no checkout costs no process. Remotes are read from the checkout's own configuration where that is plain, else git is
-asked for them too. Where git is missing, or refuses (a checkout that another user owns), commit and branch are read from its files.
+where there is a difference to tell. A folder in no checkout costs no process. Remotes are read from the checkout's own configuration where that is plain, else
+git is asked for them too. Where git is missing, or refuses (a checkout that another user owns), commit and branch are read from its files.
 """
 
 from __future__ import annotations
