@@ -224,6 +224,43 @@ def test_the_tab_works_on_dag_task_and_task_instance_pages(
         expect(page.get_by_role("complementary", name="Details of train")).to_be_visible()
 
 
+@pytest.fixture(scope="module")
+def cached_runs(airflow: LocalAirflow) -> list[str]:
+    """The example of cached steps, twice."""
+    airflow.wait_for_dag("cached_steps")
+    runs = []
+    for _ in range(2):
+        runs.append(airflow.trigger("cached_steps"))
+        assert dict(airflow.follow("cached_steps", runs[-1]))[""] == "success"
+    path = _run_path(runs[-1], "cached_steps")
+    assert _eventually(
+        lambda: [node["cache"] for node in _graph(airflow, path)["nodes"] if node["kind"] == "run"] == ["hit"] * 3
+    )
+    return runs
+
+
+@pytest.mark.parametrize("mode", ["light", "dark"])
+def test_a_cached_step_says_whose_outputs_were_used_and_one_that_executed_says_why(
+    airflow: LocalAirflow, cached_runs: list[str], pages: dict[str, Page], mode: str
+) -> None:
+    page = pages[mode]
+    first, second = cached_runs
+    _open(page, airflow, f"{_run_path(second, 'cached_steps')}/plugin/lineage-run", f"cached-{mode}")
+    page.get_by_label("step by_carrier, success, cached").first.click()
+    panel = page.get_by_role("complementary", name="Details of by_carrier")
+    expect(panel.get_by_text("hit: outputs of an earlier run were used")).to_be_visible()
+    expect(panel.get_by_role("link", name=f"cached_steps.by_carrier, {first}")).to_be_visible()
+    page.wait_for_timeout(700)
+    page.screenshot(path=SCREENSHOTS / f"cache-hit-{mode}.png")
+    _open(page, airflow, f"{_run_path(first, 'cached_steps')}/plugin/lineage-run", f"computed-{mode}")
+    page.locator("[data-testid=node-run]", has_text="by_carrier").first.click()
+    expect(
+        page.get_by_role("complementary", name="Details of by_carrier").get_by_text("miss: it was executed")
+    ).to_be_visible()
+    page.wait_for_timeout(700)
+    page.screenshot(path=SCREENSHOTS / f"cache-miss-{mode}.png")
+
+
 def test_a_dag_without_lineage_teaches_the_first_step(airflow: LocalAirflow, pages: dict[str, Page]) -> None:
     page = pages["light"]
     page.goto(f"{airflow.url}/dags/many_at_once/plugin/lineage")

@@ -29,7 +29,7 @@ export const CacheSection = ({ cache }: { cache: RunDetails["cache"] }) => {
         <HStack>
           <Badge colorPalette={palette}>{text}</Badge>
         </HStack>
-        {cache.reason ? <Text fontSize="sm">{cache.reason}</Text> : null}
+        {cache.reason && path === undefined ? <Text fontSize="sm">{cache.reason}</Text> : null}
         {origin == null || path === undefined ? null : (
           <Field name="computed by">
             <Link asChild colorPalette="blue" variant="underline">

@@ -13,7 +13,6 @@ export const RunNodeView = ({ data, selected }: NodeProps<FlowNode>) => {
   const { palette, text } = lookOf(node.state);
   const facts = [
     node.try_number !== null && node.try_number > 1 ? `try ${node.try_number}` : undefined,
-    node.cache === "hit" ? "cached" : undefined,
     node.duration_s === null ? undefined : formatDuration(node.duration_s),
   ].filter((fact) => fact !== undefined);
   return (
@@ -33,9 +32,9 @@ export const RunNodeView = ({ data, selected }: NodeProps<FlowNode>) => {
           </Text>
         </HStack>
         {node.locked ? null : (
-          <HStack color="fg.muted" fontSize="xs" gap={1.5}>
+          <HStack color="fg.muted" fontSize="xs" gap={1.5} whiteSpace="nowrap">
             <Text color={`${palette}.fg`} fontWeight="medium">
-              {text}
+              {node.cache === "hit" ? "cached" : text}
             </Text>
             {facts.map((fact) => (
               <Text key={fact}>· {fact}</Text>
