@@ -28,6 +28,8 @@ log = logging.getLogger(__name__)
 
 FOLDER = "steps/leases"
 _WRITING = 1.0
+_MUCH = 10
+"""So many times as long as leases hold is longer than clocks that differ can explain."""
 _Found = TypeVar("_Found")
 
 
@@ -98,7 +100,7 @@ def try_lead(store: Store, key: Digest, by: str, pace: FlightPace | None = None)
     """
     pace = pace or FlightPace()
     found = _leases(store, key)
-    if found and not _stale(store, found[max(found)]):
+    if found and not _stale(store, found[max(found)], pace):
         return None
     number, name = max(found, default=0) + 1, uuid.uuid4().hex
     if not store.create_document(_path(key, number), _document(store, name, by, pace)):
@@ -180,8 +182,8 @@ def _document(store: Store, name: str, by: str, pace: FlightPace) -> bytes:
     return canonical_json({"name": name, "by": by, "until": store.now() + pace.lease})
 
 
-def _stale(store: Store, path: str) -> bool:
-    """Whether a lease has run out. One that has just gone has not: its owner has finished."""
+def _stale(store: Store, path: str, pace: FlightPace) -> bool:
+    """Whether a lease has run out, or claims a time that no owner gives it. One that has just gone has not: its owner has finished."""
     data = store.read_document(path)
     if data is not None and _until(data) is None:  # being written, or torn
         time.sleep(_WRITING)
@@ -189,20 +191,20 @@ def _stale(store: Store, path: str) -> bool:
     if data is None:
         return False
     until = _until(data)
-    return until is None or until < store.now()
+    return until is None or not store.now() <= until <= store.now() + _MUCH * max(pace.lease, FlightPace().lease)
 
 
 def _until(data: bytes) -> float | None:
     try:
         return float(json.loads(data)["until"])
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, RecursionError):
         return None
 
 
 def _name_of(store: Store, path: str) -> str | None:
     try:
         return str(json.loads(store.read_document(path) or b"")["name"])
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, RecursionError):
         return None
 
 
@@ -210,5 +212,5 @@ def _owner(store: Store, key: Digest) -> str:
     found = _leases(store, key)
     try:
         return str(json.loads(store.read_document(found[max(found)]) or b"")["by"]) if found else "another run"
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, RecursionError):
         return "another run"

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import math
 import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -26,6 +27,7 @@ FOLDER = "steps/"
 _ENTRIES, _LAST = "steps/entries/", "steps/last/"
 _FORMAT = 1
 _AT_ONCE = 8
+_END_OF_TIME = dt.datetime.max.replace(tzinfo=dt.timezone.utc).timestamp()
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +42,16 @@ class By:
 
     @classmethod
     def from_json(cls, record: Mapping[str, Any]) -> By:
-        """Read it back."""
+        """Read it back.
+
+        Raises:
+            AttributeError, KeyError, TypeError, ValueError: it is none.
+        """
         texts = (str(record["dag_id"]), str(record["run_id"]), str(record["task_id"]))
-        return cls(*texts, int(record["map_index"]), float(record["at"]))
+        at = float(record["at"])
+        if not 0 <= at < _END_OF_TIME:
+            raise ValueError(f"no time: {at}")
+        return cls(*texts, int(record["map_index"]), at)
 
     @property
     def moment(self) -> dt.datetime:
@@ -108,14 +117,14 @@ class Entry:
                 outputs={str(name): ArtifactRef.from_json(ref) for name, ref in record["outputs"].items()},
                 by=By.from_json(record["by"]),
                 namespace=str(record["namespace"]),
-                expires=None if record["expires"] is None else float(record["expires"]),
-                metrics=dict(record["metrics"]),
-                facts=dict(record["facts"]),
+                expires=None if record["expires"] is None else _number(record["expires"]),
+                metrics={str(name): _metric(value) for name, value in record["metrics"].items()},
+                facts={str(name): dict(told) for name, told in record["facts"].items()},
                 reads=tuple(ArtifactRef.from_json(ref) for ref in record["reads"]),
-                extras=tuple(dict(extra) for extra in record["extras"]),
-                length=None if record["length"] is None else int(record["length"]),
+                extras=tuple(_extra(extra) for extra in record["extras"]),
+                length=None if record["length"] is None else int(_number(record["length"])),
             )
-        except (AttributeError, InvalidRefError, KeyError, TypeError, ValueError, RecursionError):
+        except (AttributeError, InvalidRefError, KeyError, TypeError, ValueError, OverflowError, RecursionError):
             return None
 
 
@@ -244,6 +253,23 @@ def _last_path(dag_id: str, task_id: str, map_index: int) -> str:
     """Ids may hold what no path of a document can: the digest of them stands there."""
     name = digest_record("task", {"dag_id": dag_id, "task_id": task_id, "map_index": map_index})
     return f"{_LAST}{name[:2]}/{name}.json"
+
+
+def _number(value: Any) -> float:
+    number = float(value)
+    if not 0 <= number < math.inf:
+        raise ValueError(f"no such number: {number}")
+    return number
+
+
+def _metric(value: Any) -> float | str:
+    if not isinstance(value, (int, float, str)):
+        raise TypeError(f"no metric: {type(value).__name__}")
+    return value
+
+
+def _extra(record: Mapping[str, Any]) -> dict[str, Any]:
+    return {"name": str(record["name"]), "uri": str(record["uri"]), "extra": dict(record["extra"])}
 
 
 def _texts(record: Mapping[str, Any]) -> dict[str, str]:

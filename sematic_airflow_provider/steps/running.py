@@ -163,7 +163,7 @@ class Running:
                 self._reach.values[f"{module.label}:{name}.{attribute}"] = digest
         if isinstance(kind, enum.EnumMeta):
             if not any(isinstance(unit.node, ast.ClassDef) for unit in units):
-                members = {member: one.value for member, one in kind.__members__.items()}
+                members = {str(member): kind[member].value for member in kind.__members__}
                 self._told(f"{module.label}:{name}", members, module, {})
             return
         self._told(f"{module.label}:{name}", vars(kind), module, literal_attributes(units))

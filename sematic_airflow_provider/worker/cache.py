@@ -66,8 +66,9 @@ class StepCache:
             return False
         try:
             return self._found(self._policy)
-        except StoreError as error:
-            self._off(f"the cache cannot be asked: {error}", warn=True)
+        except Exception as error:  # noqa: BLE001 - whatever stands in the store, the step can be executed
+            told = str(error) if isinstance(error, StoreError) else f"{type(error).__name__}: {error}"
+            self._off(f"the cache cannot be asked: {told}", warn=True)
             self._key = None
             return False
 
@@ -79,8 +80,9 @@ class StepCache:
             extras = self._extras()
             if extras is not None:
                 self._write(self._entry(self._key, self._policy, value, extras))
-        except StoreError as error:
-            log.warning("the result is not kept in the cache: %s", error)
+        except Exception as error:  # noqa: BLE001 - the step has succeeded, and what it told beside may be anything
+            told = str(error) if isinstance(error, StoreError) else f"{type(error).__name__}: {error}"
+            log.warning("the result is not kept in the cache: %s", told)
 
     def close(self) -> None:
         """Let others compute the step, where it was not."""

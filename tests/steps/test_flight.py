@@ -205,6 +205,19 @@ def test_a_torn_lease_keeps_nobody_waiting() -> None:
     assert store.list_documents(FOLDER) == []
 
 
+@pytest.mark.parametrize("until", ["1e300", "NaN", "-1", "[" * 100_000])
+def test_a_lease_that_claims_what_no_owner_does_keeps_nobody_waiting(until: str) -> None:
+    store = MemoryStore()
+    store.write_document(f"{FOLDER}/{KEY}.1.json", f'{{"name": "x", "by": "y", "until": {until}}}'.encode())
+    begun = time.monotonic()
+    lease = try_lead(store, KEY, "next", HASTY)
+    assert lease is not None
+    assert time.monotonic() - begun < 10
+    lease.end()
+    assert store.list_documents(FOLDER) == []
+    assert delete_old_leases(store, store.now()) == 0
+
+
 def test_leases_of_the_dead_are_deleted_and_those_of_the_living_are_not() -> None:
     store = MemoryStore()
     dead = try_lead(store, KEY, "dead", FlightPace(lease=-7200.0, renew=1000.0))

@@ -440,6 +440,8 @@ step = make(threading.Lock())
         ("class B:\n    pass\ndef step(x):\n    return B.__subclasses__()\n", "subclasses"),
         ("import importlib\ndef step(x):\n    return importlib.import_module(x)\n", "known only when it runs"),
         ("import sys\ndef step(x):\n    return sys.modules[x]\n", "known only when it runs"),
+        ("from airflow.sdk import get_current_context\ndef f():\n    return get_current_context()\ndef step(x):\n    return f()\n", "current_context"),
+        ("import airflow.sdk as af\ndef f():\n    return af.get_current_context()\ndef step(x):\n    return f()\n", "current_context"),
         (LOCKED, "lock"),
     ],
 )  # fmt: skip

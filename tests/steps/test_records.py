@@ -57,6 +57,25 @@ def test_an_entry_comes_back_as_it_was_written(store: Store) -> None:
     assert list(records.entry_keys(store)) == []
 
 
+@pytest.mark.parametrize(
+    ("field", "content"),
+    [
+        ("by", "1e400"), ("by", "NaN"), ("by", "1e18"), ("by", "-1"), ("expires", "NaN"), ("length", "-1"), ("length", "Infinity"),
+        ("metrics", '{"a": [1]}'), ("facts", '{"return_value": 1}'), ("extras", "[{}]"), ("extras", '[{"name": "a", "uri": "b", "extra": 1}]'),
+    ],
+)  # fmt: skip
+def test_an_entry_that_somebody_changed_into_nonsense_is_none_and_stops_no_collection(
+    field: str, content: str, store: Store
+) -> None:
+    records.write_entry(store, entry(store))
+    record = json.loads(store.read_document(records.entry_path(KEY)) or b"")
+    whole = json.dumps(record | {field: record["by"] | {"at": "HERE"} if field == "by" else "HERE"})
+    store.write_document(records.entry_path(KEY), whole.replace('"HERE"', content).encode())
+    assert records.read_entry(store, KEY) is None
+    assert list(keeping.named_by_cache(store)) == []
+    assert keeping.sweep(store) == 0
+
+
 def test_an_entry_is_created_only_where_there_is_none(store: Store) -> None:
     first = entry(store)
     assert records.create_entry(store, first)

@@ -511,6 +511,30 @@ def test_assets_are_told_of_on_hits_as_they_were() -> None:
     assert extras[1]["sematic"]["digest"] == ran.rows["tells_asset", "return_value"]["digest"]
 
 
+@sematic_task(cache=True, outlets=[TABLE])
+def tells_strange_things(x: int) -> Any:
+    yield Metadata(TABLE, {"share": {1, 2}})
+    return x
+
+
+def test_what_cannot_be_kept_does_not_fail_the_step(caplog: pytest.LogCaptureFixture) -> None:
+    with DAG("strange") as dag:
+        tells_strange_things(3)
+    ran = run(dag)
+    assert (ran.states, statuses(ran)) == ({"tells_strange_things": "success"}, {"tells_strange_things": "miss"})
+    assert "the result is not kept in the cache: TypeError" in caplog.text
+
+
+def test_an_entry_that_cannot_be_used_does_not_fail_the_step(store: LocalStore) -> None:
+    run(pipeline())
+    for path in [path for first in range(256) for path in store.list_documents(f"steps/entries/{first:02x}")]:
+        record = json.loads(store.read_document(path) or b"")
+        store.write_document(path, json.dumps(record | {"extras": [{"name": "a"}], "reads": [{}]}).encode())
+    assert executed()
+    ran = run(pipeline())
+    assert (ran.output("total"), executed()) == (10, ["numbers", "total"])
+
+
 @sematic_task(cache=True)
 def dated(x: int, ds: Any = None, params: Any = None) -> str:
     return f"{x} {ds} {params['month']}"
