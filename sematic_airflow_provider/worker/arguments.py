@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,16 @@ if TYPE_CHECKING:
 def has_lazy(content: Any) -> bool:
     """Whether this is something that other tasks pushed, to be fetched as a ref."""
     return isinstance(content, XComArg) or (hasattr(content, "resolve") and hasattr(content, "iter_references"))
+
+
+def like_before(given: dict[Any, Any], rendered: dict[Any, Any]) -> dict[Any, Any]:
+    """A Counter, an OrderedDict or the like, of which Airflow's rendering has made a plain dict; as that where it holds what tasks pushed."""
+    if next(XComArg.iter_xcom_references(given), None) is not None:
+        return rendered
+    made = copy.copy(given)
+    made.clear()
+    made.update(rendered)
+    return made
 
 
 def collect_assets(args: Any, kwargs: Mapping[str, Any]) -> Iterator[BaseAsset]:
@@ -66,6 +77,9 @@ def bind(operator: Any, context: Any, store: Repository) -> tuple[dict[str, Arti
     passed = signature.bind_partial(*operator.op_args, **operator.op_kwargs).arguments
     arguments: dict[str, ArtifactRef] = {}
     for name, value in passed.items():
+        if isinstance(value, Iterator):
+            operator.log.info("argument %s is not recorded: it can be read only once, which the function does", name)
+            continue
         try:
             arguments[name] = value if isinstance(value, ArtifactRef) else store.describe(value)
         except NoCodecError as error:

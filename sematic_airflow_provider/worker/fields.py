@@ -35,6 +35,17 @@ class StepOutput(PlainXComArg):
                 )
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
+    def __iter__(self) -> Iterator[Any]:
+        """Refused.
+
+        Raises:
+            TypeError: always; with what to write instead.
+        """
+        raise TypeError(
+            f"what {self.operator.task_id} returns is not known before it runs, so it cannot be unpacked or looped over here. For its parts, "
+            "return a dataclass or named tuple and take its fields: output.train; for each of its members, step.expand(x=output)"
+        )
+
 
 def field_names(annotation: Any) -> tuple[str, ...] | None:
     """The names under which parts of a value of this type are taken; None for a type that has none by itself."""

@@ -23,7 +23,14 @@ from sematic_airflow_provider.lineage.resources import ResourceMeter
 from sematic_airflow_provider.lineage.seeds import check_seed, seeded
 from sematic_airflow_provider.lineage.step import StepRecord
 from sematic_airflow_provider.steps.validation import Validator
-from sematic_airflow_provider.worker.arguments import artifact_of_asset, bind, collect_assets, handed, has_lazy
+from sematic_airflow_provider.worker.arguments import (
+    artifact_of_asset,
+    bind,
+    collect_assets,
+    handed,
+    has_lazy,
+    like_before,
+)
 from sematic_airflow_provider.worker.cacheable import checked_policy
 from sematic_airflow_provider.worker.context import step_key
 from sematic_airflow_provider.worker.fields import field_outputs, taken_fields
@@ -104,7 +111,19 @@ class SematicOperator(DecoratedOperator, PythonOperator):
         if has_lazy(content):
             with lazy_refs():
                 return super().render_template(content, context, jinja_env, seen_oids)
-        return super().render_template(content, context, jinja_env, seen_oids)
+        if isinstance(content, str) and not self._is_template(content):
+            return content  # Jinja would change line ends, and make "3.10" a number where templates become objects
+        rendered = super().render_template(content, context, jinja_env, seen_oids)
+        if type(rendered) is dict and type(content) is not dict and isinstance(content, dict):
+            return like_before(content, rendered)
+        return rendered
+
+    def _is_template(self, text: str) -> bool:
+        return (
+            "{" in text
+            or text.endswith(tuple(self.template_ext))
+            or bool(self.dag is not None and self.dag.jinja_environment_kwargs)
+        )
 
     def execute(self, context: Any) -> Any:
         """Run the step.

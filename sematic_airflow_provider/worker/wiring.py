@@ -8,7 +8,7 @@ from __future__ import annotations
 import inspect
 import sys
 import typing
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from types import FrameType
@@ -58,6 +58,8 @@ def check_expansion(function: Callable[..., Any], task: Any, partial: Mapping[st
     """
     check_call(function, task, (), partial)
     if not isinstance(expand_input, DictOfListsExpandInput):
+        if isinstance(expand_input.value, Sequence):
+            _check_dicts(function, task, partial, expand_input.value)
         return
     hints = _hints(function)
     if twice := sorted({*partial} & {*expand_input.value}):
@@ -78,6 +80,22 @@ def check_expansion(function: Callable[..., Any], task: Any, partial: Mapping[st
         if isinstance(collection, (XComArg, MappedArgument)):
             member = _member(function, task, collection)
             _compare(function, name, member, hints.get(name), f"each instance gets {type_text(member)}", collection)
+        elif isinstance(collection, Sequence):
+            for member in collection:
+                _check(function, task, name, member, hints)
+
+
+def _check_dicts(function: Callable[..., Any], task: Any, partial: Mapping[str, Any], dicts: Sequence[Any]) -> None:
+    """Check what ``expand_kwargs`` was given, as far as it is written out in the Dag file."""
+    for arguments in dicts:
+        if not isinstance(arguments, Mapping):
+            continue
+        context = {name: None for name in inspect.signature(function).parameters if name in KNOWN_CONTEXT_KEYS}
+        try:
+            inspect.signature(function).bind(**{**context, **partial, **arguments})
+        except TypeError as error:
+            raise misfit(function, error) from None
+        check_call(function, task, (), arguments)
 
 
 def check_context_names(function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
@@ -105,12 +123,14 @@ def _check(function: Callable[..., Any], task: Any, name: str, value: Any, hints
     if isinstance(value, (XComArg, MappedArgument)):
         given = _type_of(function, task, value)
         _compare(function, name, given, wanted, f"{_source(value)} gives {type_text(given)}", value)
-    elif (
-        type(value) in _PLAIN
-        and not isinstance(value, BaseAsset)
-        and wanted is not None
-        and not (type(value) is str and ("{{" in value or "{%" in value))
-    ):
+    elif type(value) is str and _is_template(value):
+        if wanted is not None and never_fits(str, wanted) and _templates_give_text(task):
+            raise _error(
+                function,
+                f"{_named(function)}: argument {name} should be {type_text(wanted)}, the template {value!r} gives text. Convert it in the step, "
+                "or say render_template_as_native_obj=True where the Dag is made",
+            )
+    elif type(value) in _PLAIN and not isinstance(value, BaseAsset) and wanted is not None:
         if never_fits(type(value), wanted):
             raise _error(
                 function,
@@ -118,6 +138,15 @@ def _check(function: Callable[..., Any], task: Any, name: str, value: Any, hints
             )
     elif type(value) is type(None) and wanted is not None and never_fits(None, wanted):
         raise _error(function, f"{_named(function)}: argument {name} should be {type_text(wanted)}, it is None")
+
+
+def _is_template(text: str) -> bool:
+    return "{{" in text or "{%" in text
+
+
+def _templates_give_text(task: Any) -> bool:
+    native = getattr(task, "render_template_as_native_obj", None)
+    return native is False or (native is None and task.dag is not None and not task.dag.render_template_as_native_obj)
 
 
 def _compare(function: Callable[..., Any], name: str, given: Any, wanted: Any, told: str, value: Any) -> None:

@@ -7,6 +7,7 @@ import enum
 import os
 import signal
 import threading
+from collections import Counter, defaultdict
 from typing import Any
 
 import pandas as pd
@@ -459,3 +460,35 @@ def test_members_of_text_enums_and_none_for_a_default_of_none_arrive_as_they_are
     with DAG("flow") as made:
         take(Side.LEFT, None, Side.LEFT)
     assert run_dag(made)["take"].value == ["Side", "None", "Side"]
+
+
+def test_literals_that_are_no_templates_arrive_as_they_were_written() -> None:
+    @sematic_task
+    def take(x: Any) -> list[str]:
+        return [type(x).__name__, str(x)]
+
+    given = ["a\n", "a\r\nb", "3.10", "{{ ds }}\n", Counter("aab"), defaultdict(list, day=["{{ ds }}"])]
+    with DAG("flow", render_template_as_native_obj=True) as made:
+        for x in given:
+            take(x)
+        take.override(task_id="mapped").expand(x=["3.10"])
+    assert [one.value for one in run_dag(made).instances] == [
+        ["str", "a\n"],
+        ["str", "a\r\nb"],
+        ["str", "3.10"],
+        ["str", "2025-01-01"],
+        ["Counter", "Counter({'a': 2, 'b': 1})"],
+        ["defaultdict", "defaultdict(<class 'list'>, {'day': ['2025-01-01']})"],
+        ["str", "3.10"],
+    ]
+
+
+def test_an_iterator_as_an_argument_is_left_to_the_function() -> None:
+    @sematic_task
+    def total(rows: Any) -> int:
+        return sum(rows)
+
+    with DAG("flow") as made:
+        total(iter([1, 2, 3]))
+        total(n for n in (4, 5))
+    assert [one.value for one in run_dag(made).instances] == [6, 9]

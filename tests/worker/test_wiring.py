@@ -62,6 +62,15 @@ def numbers() -> list[int]:
 
 
 @sematic_task
+def dict_list() -> list[dict[str, float]]:
+    return [{"x": 1.0}]
+
+
+@sematic_task
+def from_context(x: int, ds: Any = None, ti: Any = None) -> None: ...
+
+
+@sematic_task
 def batches() -> Iterator[int]:
     yield 1
 
@@ -155,6 +164,17 @@ WRONG: list[tuple[Callable[[], Any], str]] = [
     (lambda: take_list(texts()), r"texts\(\) gives list\[str\]"),
     (lambda: take_iterator(batches()), r"should be Iterator\[int\], batches\(\) gives Batches\[int\]"),
     (lambda: take_list("text"), "should be list"),
+    (
+        lambda: take_int("{{ params.n }}"),
+        "should be int, the template '{{ params.n }}' gives text.*render_template_as_native",
+    ),
+    (lambda: take_int("{% if params.big %}5{% endif %}"), "gives text"),
+    (lambda: take_float.expand(x=[1, "a"]), "argument x should be float, it is str 'a'"),
+    (lambda: take_float.expand(x=[1, text()]), r"argument x should be float, text\(\) gives str"),
+    (lambda: take_float.expand_kwargs([{"x": 1}, {"x": "a"}]), "argument x should be float, it is str 'a'"),
+    (lambda: take_float.expand_kwargs([{"x": 1}, {"scale": 1.0}]), "step take_float.*missing a required argument: 'x'"),
+    (lambda: take_float.expand_kwargs([{"x": 1, "z": 1}]), "step take_float.*unexpected keyword argument 'z'"),
+    (lambda: take_int(*numbers()), r"what numbers returns is not known.*expand\(x=output\)"),
     (lambda: take_str(parts()["low"]), r"parts\(\)\['low'\] gives int"),
     (lambda: take_str(pair()["left"]), r"pair\(\)\['left'\] gives int"),
     (lambda: take_str(split()["size"]), r"split\(\)\['size'\] gives int"),
@@ -208,7 +228,11 @@ def day(ds: str = None) -> str:  # type: ignore[assignment]  # noqa: RUF013
 
 FINE: list[Callable[[], Any]] = [
     lambda: take_perhaps(None),
-    lambda: take_int("{% if params.big %}5{% else %}1{% endif %}"),
+    lambda: take_str("{% if params.big %}5{% else %}1{% endif %}"),
+    lambda: take_float.expand_kwargs([{"x": 1}, {"x": number(), "scale": 2.0}]),
+    lambda: take_float.partial(scale=1.0).expand_kwargs(dict_list()),
+    lambda: from_context.expand_kwargs([{"x": 1}]),
+    lambda: take_float.expand(x=[1, 2.0, number()]),
     lambda: take_float(number()),
     lambda: take_int(unknown()),
     lambda: unknown_taker(text()),
@@ -220,7 +244,6 @@ FINE: list[Callable[[], Any]] = [
     lambda: take_int(pushes()["more"]),
     lambda: take_int(Asset("a")),
     lambda: take_str("{{ ds }}"),
-    lambda: take_int("{{ params.x }}"),
     lambda: take_int.expand(x=numbers()),
     lambda: take_int.expand(x=batches()),
     lambda: take_int.expand(x=[1, 2]),
@@ -311,3 +334,9 @@ def test_arrays_of_another_type_are_found() -> None:
     ints.function.__annotations__["x"] = npt.NDArray[np.int64]
     with DAG("flow"), pytest.raises(WiringError, match=r"ndarray\[.*int64.*floats\(\) gives ndarray\[.*float64"):
         ints(floats())
+
+
+def test_templates_that_become_objects_may_be_of_any_type() -> None:
+    with DAG("flow", render_template_as_native_obj=True):
+        take_int("{{ params.n }}")
+        take_int.expand(x=["{{ params.n }}"])
