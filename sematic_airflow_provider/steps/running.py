@@ -76,7 +76,7 @@ class Running:
             or self._reach.modules.place(type(value).__module__).origin == "first"
         ):
             return None
-        state: dict[str, object] = dict(getattr(value, "__dict__", {}))
+        state = _attributes_of(value)
         for kind in _CONTAINERS:
             if isinstance(value, kind):
                 state[MEMBERS] = kind(value)
@@ -141,18 +141,25 @@ class Running:
                 members = list(holder)
             elif isinstance(holder, type):
                 if holder is value and not isinstance(value, enum.EnumMeta):
-                    members = [member for name, member in vars(holder).items() if isinstance(member, _CONTAINERS)]
+                    members = [member for name, member in vars(holder).items() if self._may_hold(name, member)]
             elif isinstance(holder, types.FunctionType):
                 if origin_of_file(holder.__code__.co_filename) == "first":
                     members = [*vars(holder).values(), *(holder.__defaults__ or ()), *_cells(holder)]
-                    members = [member for member in members if isinstance(member, _CONTAINERS)]
+                    members = [member for member in members if self._may_hold("", member)]
             elif self._reach.modules.place(type(holder).__module__).origin == "first":
-                members = list(getattr(holder, "__dict__", {}).values())
+                members = list(_attributes_of(holder).values())
             for member in members:
                 if isinstance(member, (types.FunctionType, types.MethodType, functools.partial, type)):
                     self.code(member)
                 elif member is not value and not isinstance(member, (str, bytes, int, float)):
                     pending.append(member)
+
+    def _may_hold(self, name: str, member: object) -> bool:
+        """Whether it is a registry: a container, or an object of the user's."""
+        if isinstance(member, _CONTAINERS):
+            return True
+        is_object = not name.startswith("__") and not isinstance(member, (type, types.FunctionType, types.ModuleType))
+        return is_object and self._reach.modules.place(type(member).__module__).origin == "first"
 
     def _attributes(self, kind: type, module: SourceModule, name: str, units: list[Unit]) -> None:
         fields = vars(kind).get("__pydantic_fields__") or {}
@@ -279,12 +286,7 @@ class Running:
         """Attributes of an object, where all of them are known."""
         if id(value) in self._open:
             return "again"
-        state: dict[str, object] = dict(getattr(value, "__dict__", {}))
-        for cls in type(value).__mro__:
-            slots = cls.__dict__.get("__slots__", ())
-            for name in [slots] if isinstance(slots, str) else slots:
-                if hasattr(value, name) and name not in ("__dict__", "__weakref__"):
-                    state[name] = getattr(value, name)
+        state = _attributes_of(value)
         if not state and self._reach.modules.place(type(value).__module__).origin != "first":
             return None  # it keeps its state where Python does not see it
         self._open.add(id(value))
@@ -292,6 +294,17 @@ class Running:
             return self._joined(f"{stable_name(type(value).__module__)}.{type(value).__qualname__}", (state,))
         finally:
             self._open.discard(id(value))
+
+
+def _attributes_of(value: object) -> dict[str, object]:
+    """What an object has as attributes of its own."""
+    found: dict[str, object] = dict(getattr(value, "__dict__", {}))
+    for cls in type(value).__mro__:
+        slots = cls.__dict__.get("__slots__", ())
+        for name in [slots] if isinstance(slots, str) else slots:
+            if hasattr(value, name) and name not in ("__dict__", "__weakref__"):
+                found[name] = getattr(value, name)
+    return found
 
 
 def _cells(function: types.FunctionType) -> list[object]:

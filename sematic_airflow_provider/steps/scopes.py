@@ -53,6 +53,7 @@ class Scope:
     bound: set[str] = field(default_factory=set)
     imports: dict[str, list[ImportTarget]] = field(default_factory=dict)
     plain: set[str] = field(default_factory=set)
+    used: set[str] = field(default_factory=set)
     declared_global: set[str] = field(default_factory=set)
     declared_nonlocal: set[str] = field(default_factory=set)
 
@@ -150,6 +151,8 @@ class _Finder:
         if isinstance(node, ast.Name):
             if isinstance(node.ctx, ast.Load) or (scope is not None and node.id in scope.declared_global):
                 self._use(node.id, (), scope)
+                if node.id in _DYNAMIC and not _is_bound(node.id, scope):
+                    self.uses.dynamic.add(_DYNAMIC[node.id])
         elif isinstance(node, ast.Attribute):
             self._attribute(node, scope)
         elif isinstance(node, ast.Call):
@@ -224,8 +227,6 @@ class _Finder:
             self._import_by_name(node.args)
         elif called == "get" and isinstance(node.func, ast.Attribute) and _is_loaded_modules(node.func.value):
             self._import_by_name(node.args, may_fail=True)
-        elif isinstance(node.func, ast.Name) and called in _DYNAMIC and not _is_bound(called, scope):
-            self.uses.dynamic.add(_DYNAMIC[called])
         elif isinstance(node.func, ast.Name) and called in _NAMESPACES and not (node.args or _is_bound(called, scope)):
             self.uses.whole_module |= called == "globals" or scope is None
         elif called == "getattr" and len(node.args) >= 2:
@@ -254,7 +255,11 @@ class _Finder:
             if argument is not None:
                 self.annotation(argument.annotation, scope)
         self.annotation(node.returns, scope)
-        self._children(node.body, function_scope(node, scope))
+        inner = function_scope(node, scope)
+        self._children(node.body, inner)
+        for name, targets in inner.imports.items():
+            if name not in inner.used:  # imported for what happens then
+                self.uses.imports.update((target, ()) for target in targets)
 
     def _class(self, node: ast.ClassDef, scope: Scope | None) -> None:
         self._children(node.decorator_list, scope)
@@ -291,6 +296,7 @@ class _Finder:
             if name in scope.declared_global:
                 break
             if name in scope.bound and (direct or not scope.is_class):
+                scope.used.add(name)
                 for target in scope.imports.get(name, ()):
                     self.uses.imports.add((target, chain))
                 if not scope.is_class:

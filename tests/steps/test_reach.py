@@ -435,6 +435,7 @@ step = make(threading.Lock())
     ("flow", "words"),
     [
         ("def step(x):\n    return eval(x)\n", "eval"),
+        ("run = eval\ndef step(x):\n    return run(x)\n", "eval"),
         ("def helper(x):\n    exec(x)\ndef step(x):\n    return helper(x)\n", "exec"),
         ("def step(x):\n    import sys\n    sys.path.append('/elsewhere')\n    import not_here\n    return not_here.f(x)\n", "not_here"),
         ("class B:\n    pass\ndef step(x):\n    return B.__subclasses__()\n", "subclasses"),
