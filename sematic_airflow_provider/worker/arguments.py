@@ -90,6 +90,16 @@ def bind(operator: Any, context: Any, store: Repository) -> tuple[dict[str, Arti
     return arguments, from_context
 
 
+def as_passed(
+    bound: inspect.BoundArguments, positions: int, named: Mapping[str, Any]
+) -> tuple[list[Any], dict[str, Any]]:
+    """What was bound, by position and by name as it was passed: ``map_index_template`` and callbacks find arguments by their names."""
+    parameters = bound.signature.parameters.values()
+    rest = next((bound.arguments.get(p.name, {}) for p in parameters if p.kind is p.VAR_KEYWORD), {})
+    own = {p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)}
+    return list(bound.args[:positions]), {name: bound.arguments[name] if name in own else rest[name] for name in named}
+
+
 def handed(value: Any, annotation: Any, store: Repository) -> Any:
     """The argument that the function gets: every ref in it loaded and noted as read, but where it asks for an ``Artifact``.
 

@@ -25,6 +25,7 @@ from sematic_airflow_provider.lineage.step import StepRecord
 from sematic_airflow_provider.steps.validation import Validator
 from sematic_airflow_provider.worker.arguments import (
     artifact_of_asset,
+    as_passed,
     bind,
     collect_assets,
     handed,
@@ -221,7 +222,7 @@ class SematicOperator(DecoratedOperator, PythonOperator):
         for name, value in bound.arguments.items():
             bound.arguments[name] = handed(value, validator.annotation(name), store)
             validator.argument(name, bound.arguments[name])
-        self.op_args, self.op_kwargs = list(bound.args), dict(bound.kwargs)
+        self.op_args, self.op_kwargs = as_passed(bound, len(self.op_args), self.op_kwargs)
         self._tell_assets = teller(context["outlet_events"])
         return validator.returned(super().execute(context))
 

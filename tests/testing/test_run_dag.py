@@ -492,3 +492,24 @@ def test_an_iterator_as_an_argument_is_left_to_the_function() -> None:
         total(iter([1, 2, 3]))
         total(n for n in (4, 5))
     assert [one.value for one in run_dag(made).instances] == [6, 9]
+
+
+def test_templates_of_map_indexes_and_callbacks_find_arguments_by_name() -> None:
+    told: list[Any] = []
+
+    @sematic_task(
+        map_index_template="{{ task.op_kwargs['x'] }} {{ x }}",
+        on_success_callback=lambda context: told.append(
+            (context["ti"].rendered_map_index, context["ti"].task.op_kwargs["x"])
+        ),
+    )
+    def take(x: str, *more: int, scale: int = 1, **named: int) -> list[Any]:
+        return [x, list(more), scale, named["y"]]
+
+    with DAG("flow") as made:
+        take.partial(y=2).expand(x=["a", "b"])
+        take.override(task_id="alone", map_index_template=None, on_success_callback=None)("c", 1, 2, y=3, scale=4)
+    result = run_dag(made)
+    assert result["take"].values == [["a", [], 1, 2], ["b", [], 1, 2]]
+    assert result["alone"].value == ["c", [1, 2], 4, 3]
+    assert told == [("a a", "a"), ("b b", "b")]
