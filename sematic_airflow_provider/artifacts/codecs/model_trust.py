@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import json
 import zipfile
-from collections.abc import Iterator
+from dataclasses import dataclass
 from importlib import import_module
 from types import FunctionType
 from typing import Any
@@ -28,35 +28,60 @@ _NAMES = frozenset(
 )
 _CLOSED = frozenset({"tests", "externals", "datasets", "_testing", "conftest", "experimental"})
 _FUNCTIONS = ("sklearn.feature_selection.", "sklearn.metrics.", "sklearn.cluster._kmeans.")
+_PLAIN = {
+    "DictNode": frozenset({"builtins.dict"}),
+    "JsonNode": frozenset(f"builtins.{name}" for name in ("NoneType", "bool", "float", "int", "str")),
+    "ListNode": frozenset({"builtins.list"}),
+    "NdArrayNode": frozenset({"numpy.ndarray", "numpy.float64", "numpy.int64"}),
+    "TupleNode": frozenset({"builtins.tuple"}),
+    "TypeNode": frozenset({"builtins.str", "builtins.int", "builtins.float"}),
+}
+"""What skops trusts and nearly every model names, by the kind of node that names it."""
 _CALLING = "ConstructorFromReduceNode"
 
 
-def refused(data: bytes, untrusted: list[str]) -> list[str]:
-    """Of the names that skops does not trust by itself, and those that loading would call: which may not be loaded.
+@dataclass(frozen=True, slots=True)
+class Named:
+    """What a file names: ``trusted`` is what may be loaded, ``others`` the rest, of which skops trusts some by itself, ``refused`` what loading would call
+    and must not."""
+
+    trusted: list[str]
+    others: list[str]
+    refused: list[str]
+
+
+def named_in(data: bytes) -> Named:
+    """Sort what a file names.
 
     Raises:
         ValueError, KeyError, zipfile.BadZipFile: these bytes are no model.
     """
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         schema = json.loads(archive.read(SCHEMA))
-    found = {name for name in untrusted if not _may_be_named(name)}
-    return sorted(found | {name for name in _called(schema) if not (name in _NAMES or _is_class(name))})
+    named = _names(schema)
+    trusted = {name for _, name in named if may_be_named(name)}
+    others = {name for loader, name in named if name not in trusted and name not in _PLAIN.get(loader, ())}
+    refused = {name for loader, name in named if loader == _CALLING and not (name in _NAMES or _is_class(name))}
+    return Named(sorted(trusted), sorted(others), sorted(refused))
 
 
-def _called(node: Any) -> Iterator[str]:
-    """What nodes name that call it."""
+def _names(node: Any) -> set[tuple[str, str]]:
+    """What nodes name, each with the kind of the node."""
+    found: set[tuple[str, str]] = set()
     pending = [node]
     while pending:
         item = pending.pop()
         if isinstance(item, list):
             pending.extend(item)
         elif isinstance(item, dict):
-            if item.get("__loader__") == _CALLING:
-                yield f"{item.get('__module__')}.{item.get('__class__')}"
+            if "__class__" in item:
+                found.add((str(item.get("__loader__")), f"{item.get('__module__')}.{item['__class__']}"))
             pending.extend(item.values())
+    return found
 
 
-def _may_be_named(name: str) -> bool:
+def may_be_named(name: str) -> bool:
+    """Whether something may be loaded that skops does not trust by itself."""
     return name in _NAMES or _is_class(name) or _is_scoring_function(name) or _is_ufunc(name)
 
 

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import sys
 import warnings
+from contextlib import suppress
 from typing import Any, BinaryIO
 
 from sematic_airflow_provider.artifacts.codecs.model_form import check_sizes, settled
-from sematic_airflow_provider.artifacts.codecs.model_trust import refused
+from sematic_airflow_provider.artifacts.codecs.model_trust import may_be_named, named_in
 from sematic_airflow_provider.errors import MissingExtraError, NoCodecError
 
 
@@ -44,7 +45,9 @@ class SkopsCodec:
             raise
         except (TypeError, ValueError, AttributeError, RecursionError) as error:  # skops' own errors are among these
             raise NoCodecError(f"skops cannot store this model: {error}") from error
-        names = refused(data, sio.get_untrusted_types(data=data))
+        found = named_in(data)
+        unknown = sio.get_untrusted_types(data=data) if found.others else []
+        names = sorted({*found.refused, *(name for name in unknown if not may_be_named(name))})
         if names:
             raise NoCodecError(
                 f"the model holds types or functions that are not of scikit-learn, NumPy or SciPy, or not safe to load: {', '.join(names)}. "
@@ -61,11 +64,21 @@ class SkopsCodec:
         sio = _skops()
         content = bytes(data)
         check_sizes(content)
+        found = named_in(content)
+        if not found.refused:
+            with suppress(_untrusted()):
+                return sio.loads(content, trusted=found.trusted)  # nearly always: what it takes is named in the plain
         untrusted = sio.get_untrusted_types(data=content)
-        names = refused(content, untrusted)
+        names = sorted({*found.refused, *(name for name in untrusted if not may_be_named(name))})
         if names:
             raise ValueError(f"the model holds types or functions that are not trusted: {', '.join(names)}")
         return sio.loads(content, trusted=untrusted)
+
+
+def _untrusted() -> type[Exception]:
+    from skops.io.exceptions import UntrustedTypesFoundException
+
+    return UntrustedTypesFoundException  # type: ignore[no-any-return, unused-ignore]
 
 
 def _skops() -> Any:
