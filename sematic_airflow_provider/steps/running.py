@@ -9,7 +9,7 @@ import logging
 import os
 import types
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from sematic_airflow_provider.steps.function_objects import FunctionObjects, compiled_in
 from sematic_airflow_provider.steps.functions import (
@@ -36,6 +36,7 @@ _BUILT_IN = (
 
 
 _MOST_HELD = 2_000
+_DEEPEST = 4
 _CONTAINERS = (dict, list, set, frozenset, tuple)
 
 
@@ -69,8 +70,17 @@ class Running:
         """The same, but objects of any class count by their attributes: no statement tells how they came about."""
         return self._described(value, module, is_deep=True)
 
-    def settled(self, value: object, module: SourceModule) -> str | None:
-        """What an object of the user's holds once its module is loaded, without what its methods change later; None for other objects."""
+    def settled(self, value: object, module: SourceModule, depth: int = 0) -> str | None:
+        """What an object of the user's holds once its module is loaded, without what its methods change later; also of several in a container.
+
+        None for other objects.
+        """
+        if type(value) in (list, tuple, dict):
+            members = list(value.values() if isinstance(value, dict) else cast("list[object]", value))
+            if depth > _DEEPEST or len(members) > _MOST_HELD:
+                return None
+            parts = [self.constant(member, module)[0] or self.settled(member, module, depth + 1) for member in members]
+            return self.deep([len(parts), parts], None)[0] if any(parts) else None
         if isinstance(value, type) or not (
             isinstance(value, types.SimpleNamespace)
             or self._reach.modules.place(type(value).__module__).origin == "first"
@@ -170,7 +180,7 @@ class Running:
                 self._reach.values[f"{module.label}:{name}.{attribute}"] = digest
         if isinstance(kind, enum.EnumMeta):
             if not any(isinstance(unit.node, ast.ClassDef) for unit in units):
-                members = {str(member): kind[member].value for member in kind.__members__}
+                members: dict[str, Any] = {one: getattr(kind, one).value for one in list(kind.__members__)}
                 self._told(f"{module.label}:{name}", members, module, {})
             return
         self._told(f"{module.label}:{name}", vars(kind), module, literal_attributes(units))
@@ -182,15 +192,17 @@ class Running:
         """Data that a class or function has as attributes, and that its text does not tell: it was set from elsewhere."""
         changed = changed_attributes(module.parsed) if module.parsed is not None else set[str]()
         for attribute, value in list(attributes.items()):
-            if attribute.startswith("__") or attribute in changed or hasattr(type(value), "__get__"):
+            if attribute.startswith("__") or attribute in changed:
                 continue
+            if hasattr(type(value), "__get__") and self._reach.modules.place(type(value).__module__).origin != "first":
+                continue  # functions, properties and the like
             if isinstance(value, type) or (
                 attribute in literals
                 and type(value) is type(literals[attribute])
                 and repr(value) == repr(literals[attribute])
             ):
                 continue
-            digest, _ = self.constant(value, module)
+            digest = self.constant(value, module)[0] or self.settled(value, module)
             if digest is not None:
                 self._reach.values[f"{label}.{attribute}"] = digest
 
