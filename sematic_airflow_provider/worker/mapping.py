@@ -67,8 +67,17 @@ def by_refs(given: Any) -> Any:
 
 
 def own_member(argument: MappedArgument, context: Any) -> Any:
-    """What a mapped task group hands to the steps in it, by ref."""
+    """What a mapped task group hands to the steps in it, by ref.
+
+    Raises:
+        StepError: this pass through the group is not given it.
+    """
     data, _ = by_refs(argument._input).resolve(context)
+    if argument._key not in data:
+        raise StepError(
+            f"the dict at {_map_index(context)} that the mapped task group is expanded over has no {argument._key!r}: every dict needs it, "
+            "whatever the group's parameter has as its default"
+        )
     return data[argument._key]
 
 

@@ -513,3 +513,19 @@ def test_templates_of_map_indexes_and_callbacks_find_arguments_by_name() -> None
     assert result["take"].values == [["a", [], 1, 2], ["b", [], 1, 2]]
     assert result["alone"].value == ["c", [1, 2], 4, 3]
     assert told == [("a a", "a"), ("b b", "b")]
+
+
+def test_an_argument_that_a_mapped_group_is_not_given_is_named() -> None:
+    @sematic_task
+    def take(x: int, scale: int) -> int:
+        return x * scale
+
+    @task_group
+    def group(x: int, scale: int = 1) -> Any:
+        return take(x, scale)
+
+    with DAG("flow") as made:
+        group.expand_kwargs([{"x": 1, "scale": 2}, {"x": 2}])
+    result = run_dag(made, raise_on_failure=False)
+    assert [one.state for one in result["group.take"]] == ["success", "failed"]
+    assert "the dict at 1 that the mapped task group is expanded over has no 'scale'" in str(result.failed[0].error)
