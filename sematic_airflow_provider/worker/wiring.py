@@ -131,13 +131,31 @@ def _check(function: Callable[..., Any], task: Any, name: str, value: Any, hints
                 "or say render_template_as_native_obj=True where the Dag is made",
             )
     elif type(value) in _PLAIN and not isinstance(value, BaseAsset) and wanted is not None:
-        if never_fits(type(value), wanted):
+        if never_fits(_literal(value), wanted):
             raise _error(
                 function,
                 f"{_named(function)}: argument {name} should be {type_text(wanted)}, it is {value_text(value)}",
             )
+        _check_members(function, task, name, value, wanted)
     elif type(value) is type(None) and wanted is not None and never_fits(None, wanted):
         raise _error(function, f"{_named(function)}: argument {name} should be {type_text(wanted)}, it is None")
+
+
+def _check_members(function: Callable[..., Any], task: Any, name: str, value: Any, wanted: Any) -> None:
+    """Check the outputs of steps in a list or dict that is written in the Dag file."""
+    if type(value) not in (list, dict):
+        return
+    for member in value.values() if type(value) is dict else value:
+        if isinstance(member, XComArg):
+            given = _type_of(function, task, member)
+            generic: Any = dict
+            whole = _list_of(given) if type(value) is list else generic[Any, given]
+            _compare(function, name, whole, wanted, f"{_source(member)} in it gives {type_text(given)}", member)
+
+
+def _literal(value: Any) -> Any:
+    generic: Any = typing.Literal
+    return generic[value] if type(value) in (str, int, bool, bytes) else type(value)
 
 
 def _is_template(text: str) -> bool:

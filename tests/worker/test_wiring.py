@@ -132,6 +132,15 @@ def take_batches(x: Batches[int]) -> int:
 
 
 @sematic_task
+def take_dict(x: dict[str, int]) -> int:
+    return len(x)
+
+
+@sematic_task
+def take_handles(x: list[Artifact[pd.DataFrame]] | None) -> None: ...
+
+
+@sematic_task
 def take_iterator(x: Iterator[int]) -> int:
     return sum(x)
 
@@ -164,6 +173,9 @@ WRONG: list[tuple[Callable[[], Any], str]] = [
     (lambda: take_list(texts()), r"texts\(\) gives list\[str\]"),
     (lambda: take_iterator(batches()), r"should be Iterator\[int\], batches\(\) gives Batches\[int\]"),
     (lambda: take_list("text"), "should be list"),
+    (lambda: take_list([number(), text()]), r"argument x should be list\[int\], text\(\) in it gives str"),
+    (lambda: take_dict({"a": text()}), r"argument x should be dict\[str, int\], text\(\) in it gives str"),
+    (lambda: literal("c"), r"should be Literal\['a', 'b'\], it is str 'c'"),
     (
         lambda: take_int("{{ params.n }}"),
         "should be int, the template '{{ params.n }}' gives text.*render_template_as_native",
@@ -233,6 +245,10 @@ FINE: list[Callable[[], Any]] = [
     lambda: take_float.partial(scale=1.0).expand_kwargs(dict_list()),
     lambda: from_context.expand_kwargs([{"x": 1}]),
     lambda: take_float.expand(x=[1, 2.0, number()]),
+    lambda: take_list([number(), 2, unknown()]),
+    lambda: take_dict({"a": number(), "b": 2}),
+    lambda: take_handles([split().train, split()["train"]]),
+    lambda: literal("b"),
     lambda: take_float(number()),
     lambda: take_int(unknown()),
     lambda: unknown_taker(text()),
