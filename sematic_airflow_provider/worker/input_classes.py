@@ -6,6 +6,7 @@ import json
 import pickletools
 import re
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import IO
 
 from sematic_airflow_provider.artifacts.codecs.registry import TREE
@@ -17,6 +18,7 @@ _JSON, _PICKLE = "json/1", "pickle/1"
 _HOLDERS = frozenset({"list", "dict", "tuple", "set", "frozenset"})
 _CLASS = re.compile(rb'"class":\s*("[^"\\]*(?:\\u[0-9a-f]{4}[^"\\]*)*:[^"\\]*(?:\\u[0-9a-f]{4}[^"\\]*)*")')
 _RECALLS = ("BINGET", "LONG_BINGET")
+_AT_ONCE = 8
 _PIECE, _LONGEST = 1 << 20, 2_000
 
 
@@ -27,24 +29,28 @@ def classes_in(refs: Iterable[ArtifactRef], repository: Repository) -> set[str]:
         ArtifactError and its kinds: something cannot be read.
     """
     found: set[str] = set()
-    pending, seen = list(refs), set[str]()
-    while pending:
-        ref = pending.pop()
-        found.add(ref.type)
-        if ref.digest in seen or not _may_hold(ref):
-            continue
-        seen.add(ref.digest)
-        if ref.codec == TREE:
-            tree = repository.tree(ref)
-            if tree is not None:
-                found.add(tree.of.replace(":", "."))
-                pending.extend(member for _, member in tree.members)
-        elif ref.has_value:
-            found.update(_in_json([canonical_json(ref.value)]))
-        else:
-            with repository.opened(ref) as file:
-                found.update(_in_json(_pieces(file)) if ref.codec_name == _JSON else _in_pickle(file))
+    wave, seen = list(refs), set[str]()
+    with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="sematic-classes") as pool:
+        while wave:
+            found.update(ref.type for ref in wave)
+            new = {ref.digest: ref for ref in wave if ref.digest not in seen and _may_hold(ref)}
+            seen.update(new)
+            wave = []
+            for names, members in pool.map(lambda ref: _within(ref, repository), new.values()):
+                found |= names
+                wave += members
     return found - {""}
+
+
+def _within(ref: ArtifactRef, repository: Repository) -> tuple[set[str], list[ArtifactRef]]:
+    """The classes that an artifact names, and its members that are artifacts of their own."""
+    if ref.codec == TREE:
+        tree = repository.tree(ref)
+        return ({tree.of.replace(":", ".")}, [member for _, member in tree.members]) if tree else (set(), [])
+    if ref.has_value:
+        return set(_in_json([canonical_json(ref.value)])), []
+    with repository.opened(ref) as file:
+        return set(_in_json(_pieces(file)) if ref.codec_name == _JSON else _in_pickle(file)), []
 
 
 def _may_hold(ref: ArtifactRef) -> bool:
