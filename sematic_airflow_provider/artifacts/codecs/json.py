@@ -175,6 +175,8 @@ def _read(record: Any, depth: int) -> Any:
 
 
 def _checked_text(text: str) -> str:
+    if text.isascii():
+        return text
     try:
         text.encode()
     except UnicodeEncodeError as error:
