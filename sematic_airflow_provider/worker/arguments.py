@@ -95,7 +95,7 @@ def as_passed(
 ) -> tuple[list[Any], dict[str, Any]]:
     """What was bound, by position and by name as it was passed: ``map_index_template`` and callbacks find arguments by their names."""
     parameters = bound.signature.parameters.values()
-    rest = next((bound.arguments.get(p.name, {}) for p in parameters if p.kind is p.VAR_KEYWORD), {})
+    rest: Mapping[str, Any] = next((bound.arguments.get(p.name, {}) for p in parameters if p.kind is p.VAR_KEYWORD), {})
     own = {p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)}
     return list(bound.args[:positions]), {name: bound.arguments[name] if name in own else rest[name] for name in named}
 
