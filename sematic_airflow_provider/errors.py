@@ -98,7 +98,10 @@ class DocumentTooLargeError(StoreError):
     permanent = True
 
     def __init__(self, path: str, limit: int, store: str) -> None:
-        super().__init__(f"the document {path} of the store {store} has more than {limit} bytes, the most that a document may have", store)
+        super().__init__(
+            f"the document {path} of the store {store} has more than {limit} bytes, the most that a document may have",
+            store,
+        )
         self.path = path
 
 
