@@ -16,7 +16,7 @@ from pathlib import Path
 
 from benchmarks.cache.cases import Case
 from benchmarks.cache.ways import Way
-from benchmarks.environments import install_wheel, python_of
+from benchmarks.environments import ROOT, install_wheel, python_of
 from benchmarks.runs import FailedError, reason_of, surroundings
 
 SECONDS = 240
@@ -167,7 +167,7 @@ class Project:
         """The last exception that it tells, else its last line."""
         log = self.folder / f"log-{slot}"
         told = re.findall(r"^[\w.]*(?:Error|Exception)\b.*", log.read_text(errors="replace"), re.MULTILINE)
-        return told[-1][:300] if told else reason_of(log, 1)
+        return (told[-1][:300] if told else reason_of(log, 1)).replace(f"{ROOT}/", "")
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:
