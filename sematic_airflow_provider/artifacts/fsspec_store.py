@@ -175,6 +175,7 @@ class FsspecStore:
     def create_document(self, path: str, data: bytes) -> bool:
         """See Store. As well as this file system can: in memory and on disks surely, and where it knows ``mode="create"``; elsewhere by looking."""
         target = self._path(check_path(path))
+        check_document(path, len(data), self.url)
         with self._explained("cannot be written", missing_is_failure=True), _creating:
             self._make_parent(target)
             self._fs.invalidate_cache(target.rsplit("/", 1)[0])

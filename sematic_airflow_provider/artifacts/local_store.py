@@ -85,22 +85,20 @@ class LocalStore:
         with self._explained("cannot be written", missing_is_failure=True):
             try:
                 for content in contents:
-                    digest = known_digest(content)
-                    temporary = None
-                    if digest is None and content.size >= self._large:
-                        sample = sample_of(content)
-                        if not self._samples.seen(sample):
-                            temporary, digest = self._staged(content, None)
-                            ahead.append(temporary)
-                            samples.append(sample)
-                    digest = digest or digest_of(content)
+                    sample = self._new_sample(content)
+                    if sample is None:
+                        digest = digest_of(content)
+                    else:
+                        temporary, digest = self._staged(content, None)
+                        ahead.append(temporary)
+                        samples.append(sample)
                     target = self._root / blob_path(digest)
                     known = target in missing or target in written
                     found: Known = "recent" if known else self._refreshed(target, content.size)
-                    if found == "missing" and temporary is not None:
-                        written[target] = temporary
-                    elif found == "missing":
+                    if found == "missing" and sample is None:
                         missing[target] = content, digest
+                    elif found == "missing":
+                        written[target] = temporary
                     done.append(Stored(digest, content.size, new=found == "missing", renewed=found == "renewed"))
                 _at_once(write, missing, _WRITERS)
                 self._publish_all(written)
@@ -223,6 +221,25 @@ class LocalStore:
 
     def write_document(self, path: str, data: bytes) -> None:
         """See Store."""
+        with self._document_file(path, data) as (temporary, target):
+            self._publish(temporary, target)
+
+    def create_document(self, path: str, data: bytes) -> bool:
+        """See Store. The name is given by a hard link, which fails where there is one; on file systems without links, by making the file alone."""
+        with self._document_file(path, data) as (temporary, target):
+            try:
+                os.link(temporary, target)
+            except FileExistsError:
+                return False
+            except OSError as error:
+                if error.errno not in _NO_LINKS:
+                    raise
+                return _made_alone(target, data)
+        return True
+
+    @contextmanager
+    def _document_file(self, path: str, data: bytes) -> Iterator[tuple[Path, Path]]:
+        """A document in a temporary file, and where it belongs. What is left of the file is deleted."""
         target = self._root / check_path(path)
         check_document(path, len(data), self.url)
         with self._explained("cannot be written", missing_is_failure=True):
@@ -232,31 +249,10 @@ class LocalStore:
                 with os.fdopen(descriptor, "wb") as file:
                     file.write(data)
                     os.fchmod(file.fileno(), 0o644)
-                self._publish(Path(name), target)
+                yield Path(name), target
             finally:
                 with suppress(FileNotFoundError):
                     os.unlink(name)
-
-    def create_document(self, path: str, data: bytes) -> bool:
-        """See Store. The name is given by a hard link, which fails where there is one; on file systems without links, by making the file alone."""
-        target = self._root / check_path(path)
-        with self._explained("cannot be written", missing_is_failure=True):
-            self._make_folders([target.parent])
-            descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=".tmp-")
-            try:
-                with os.fdopen(descriptor, "wb") as file:
-                    file.write(data)
-                    os.fchmod(file.fileno(), 0o644)
-                os.link(name, target)
-            except FileExistsError:
-                return False
-            except OSError as error:
-                if error.errno not in _NO_LINKS:
-                    raise
-                return _made_alone(target, data)
-            finally:
-                os.unlink(name)
-        return True
 
     def read_document(self, path: str) -> bytes | None:
         """See Store."""
@@ -317,6 +313,13 @@ class LocalStore:
         """While this is entered, no collector deletes a blob. On a file system without locks none runs, see ``discard``."""
         with collector_lock.opened(self._root, writable=False) as lock, lock.held(exclusive=False):
             yield
+
+    def _new_sample(self, content: Content) -> str | None:
+        """The sample of a large content that has not been hashed and is most likely new; None for any other."""
+        if known_digest(content) is not None or content.size < self._large:
+            return None
+        sample = sample_of(content)
+        return None if self._samples.seen(sample) else sample
 
     def _unreadable(self, error: OSError) -> None:
         if not isinstance(error, FileNotFoundError):

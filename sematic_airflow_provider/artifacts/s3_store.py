@@ -194,6 +194,7 @@ class S3Store:
     def create_document(self, path: str, data: bytes) -> bool:
         """See Store: a put on the condition that there is nothing."""
         key = self._document(path)
+        check_document(path, len(data), self.url)
         with self._explained(f"cannot be written ({path})"):
             return self._creation.make(key, data, lambda: self.read_document(path))
 

@@ -194,6 +194,8 @@ class StoreContract(ABC):
             store.read_document("spool/large.json")
         with pytest.raises(DocumentTooLargeError):
             store.write_document("spool/other.json", b"x" * 2000)
+        with pytest.raises(DocumentTooLargeError):
+            store.create_document("spool/other.json", b"x" * 2000)
         store.write_document("spool/small.json", b"x" * 1999)
         assert store.read_document("spool/small.json") == b"x" * 1999
 
