@@ -59,7 +59,7 @@ def named_in(data: bytes) -> Named:
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         schema = json.loads(archive.read(SCHEMA))
     named = _names(schema)
-    trusted = {name for _, name in named if may_be_named(name)}
+    trusted = {name for _, name in named if _may_be_named(name)}
     others = {name for loader, name in named if name not in trusted and name not in _PLAIN.get(loader, ())}
     refused = {name for loader, name in named if loader == _CALLING and not (name in _NAMES or _is_class(name))}
     return Named(sorted(trusted), sorted(others), sorted(refused))
@@ -80,8 +80,7 @@ def _names(node: Any) -> set[tuple[str, str]]:
     return found
 
 
-def may_be_named(name: str) -> bool:
-    """Whether something may be loaded that skops does not trust by itself."""
+def _may_be_named(name: str) -> bool:
     return name in _NAMES or _is_class(name) or _is_scoring_function(name) or _is_ufunc(name)
 
 

@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import sys
 import warnings
-from contextlib import suppress
 from typing import Any, BinaryIO
 
 from sematic_airflow_provider.artifacts.codecs.model_form import check_sizes, settled
-from sematic_airflow_provider.artifacts.codecs.model_trust import may_be_named, named_in
+from sematic_airflow_provider.artifacts.codecs.model_trust import named_in
 from sematic_airflow_provider.errors import MissingExtraError, NoCodecError
 
 
@@ -47,7 +46,7 @@ class SkopsCodec:
             raise NoCodecError(f"skops cannot store this model: {error}") from error
         found = named_in(data)
         unknown = sio.get_untrusted_types(data=data) if found.others else []
-        names = sorted({*found.refused, *(name for name in unknown if not may_be_named(name))})
+        names = sorted(set(found.refused) | (set(unknown) - set(found.trusted)))
         if names:
             raise NoCodecError(
                 f"the model holds types or functions that are not of scikit-learn, NumPy or SciPy, or not safe to load: {', '.join(names)}. "
@@ -62,23 +61,17 @@ class SkopsCodec:
             ValueError: it holds types that are not trusted: this file was not written by this codec.
         """
         sio = _skops()
+        from skops.io.exceptions import UntrustedTypesFoundException
+
         content = bytes(data)
         check_sizes(content)
         found = named_in(content)
-        if not found.refused:
-            with suppress(_untrusted()):
-                return sio.loads(content, trusted=found.trusted)  # nearly always: what it takes is named in the plain
-        untrusted = sio.get_untrusted_types(data=content)
-        names = sorted({*found.refused, *(name for name in untrusted if not may_be_named(name))})
-        if names:
-            raise ValueError(f"the model holds types or functions that are not trusted: {', '.join(names)}")
-        return sio.loads(content, trusted=untrusted)
-
-
-def _untrusted() -> type[Exception]:
-    from skops.io.exceptions import UntrustedTypesFoundException
-
-    return UntrustedTypesFoundException  # type: ignore[no-any-return, unused-ignore]
+        if found.refused:
+            raise ValueError(f"the model calls what is not trusted: {', '.join(found.refused)}")
+        try:
+            return sio.loads(content, trusted=found.trusted)
+        except UntrustedTypesFoundException as error:
+            raise ValueError(f"the model holds types or functions that are not trusted: {error}") from error
 
 
 def _skops() -> Any:
