@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -14,6 +13,7 @@ from sqlalchemy.orm import Session
 from sematic_airflow_provider.artifacts.digest import parse_digest, short
 from sematic_airflow_provider.artifacts.store import Store
 from sematic_airflow_provider.db.models import RunRow
+from sematic_airflow_provider.db.queries import run_facets
 from sematic_airflow_provider.errors import NodeNotFoundError
 from sematic_airflow_provider.steps.keeping import entries
 from sematic_airflow_provider.steps.records import Change, Entry, read_entry, read_last, write_entry
@@ -121,7 +121,7 @@ def explanation(
         return _by_store(store, dag_id, task_id, dag_run_id, map_index)
     index = f"[{row.map_index}]" if row.map_index >= 0 else ""
     instance = f"{dag_id}/{row.dag_run_id}/{task_id}{index}, try {row.try_number}"
-    told = json.loads(row.facets).get("sematic_cache")
+    told = run_facets(session, row).get("sematic_cache")
     if not isinstance(told, dict):
         return Explanation(instance, "off", "this run did not ask for the cache: cache=True, or [sematic] cache")
     by = told.get("computedBy")

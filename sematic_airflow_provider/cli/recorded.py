@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
-
 from airflow.utils.session import create_session
 
 from sematic_airflow_provider.cli.reproduce import RecordedStep
+from sematic_airflow_provider.db.packed import facets as facets_of
 from sematic_airflow_provider.db.queries import steps_of_dag_run
 
 
@@ -17,6 +16,7 @@ def recorded_steps(run: str, dag_id: str | None) -> list[RecordedStep]:
         NodeNotFoundError: there is no lineage of it, or several Dags have a run of that id.
     """
     with create_session() as session:
+        rows = steps_of_dag_run(session, run, dag_id)
         return [
             RecordedStep(
                 label=f"{row.task_id}{f'[{row.map_index}]' if row.map_index >= 0 else ''}",
@@ -24,6 +24,5 @@ def recorded_steps(run: str, dag_id: str | None) -> list[RecordedStep]:
                 facet=facets.get("sematic_step"),
                 seed=((facets.get("sematic_provenance") or {}).get("seeds") or {}).get("python"),
             )
-            for row in steps_of_dag_run(session, run, dag_id)
-            for facets in (json.loads(row.facets),)
+            for row, facets in zip(rows, facets_of(session, [row.facets for row in rows]), strict=True)
         ]

@@ -99,7 +99,8 @@ def written(session: Session) -> Iterator[Written]:
     query = (
         select(IoRow.node_id, RunRow.dag_id, IoRow.name, func.count())
         .join(RunRow, RunRow.run_id == IoRow.run_id)
-        .where(IoRow.direction == "write", IoRow.node_id.like("artifact:%"))
+        .join(DataRow, DataRow.node_id == IoRow.node_id)
+        .where(IoRow.direction == "write", DataRow.digest.is_not(None))
         .group_by(IoRow.node_id, RunRow.dag_id, IoRow.name)
     )
     for node_id, dag_id, name, times in session.execute(query):

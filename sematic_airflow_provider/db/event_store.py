@@ -10,17 +10,30 @@ import datetime as dt
 import json
 import logging
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, insert, select, update
 from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.orm import Session
 
-from sematic_airflow_provider.artifacts.digest import canonical_json, digest_record
-from sematic_airflow_provider.db.models import DataRow, EventRow, IoRow, RunRow, dag_run_key
+from sematic_airflow_provider.artifacts.digest import digest_record
+from sematic_airflow_provider.db.models import (
+    DataRow,
+    DatasetRow,
+    EventRow,
+    IoRow,
+    JobRow,
+    RunRow,
+    UnsealedRow,
+    dag_run_key,
+)
+from sematic_airflow_provider.db.packed import compressed, event_groups, facets_apart, store_parts, texts
+from sematic_airflow_provider.db.upserts import insert_missing, insert_or_replace
 from sematic_airflow_provider.lineage.events import Event, event_of_text
 from sematic_airflow_provider.lineage.fold import DataRecord, RunRecord, fold
+from sematic_airflow_provider.lineage.naming import dataset_key, job_key
+from sematic_airflow_provider.lineage.parts import take_apart
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -35,108 +48,176 @@ def ingest(session: Session, events: Sequence[Event]) -> int:
     Raises:
         OperationalError: the database failed, or its locks were not to be had in several attempts; nothing of this call is stored.
     """
-    return _retried(session, lambda: _ingest(session, events))
+    return _retried(session, lambda: append_and_project(session, events))
 
 
 def rebuild(session: Session, run_ids: Iterable[str]) -> None:
     """Fold runs anew from the log; commits after each."""
     for run_id in run_ids:
-        _retried(session, lambda run_id=run_id: _project(session, run_id))  # type: ignore[misc]
+        _retried(session, lambda run_id=run_id: _project(session, [run_id], []))  # type: ignore[misc]
 
 
-def _ingest(session: Session, events: Sequence[Event]) -> int:
+def append_and_project(session: Session, events: Sequence[Event]) -> int:
+    """What ``ingest`` does, once, in the transaction of the session; gives how many were new."""
     fresh = _unknown(session, events)
+    if not fresh:
+        return 0
     run_ids = sorted({event.run_id for event in fresh if event.run_id})
-    for run_id in run_ids:  # in one order everywhere: two servers that wait for each other's runs would never end
-        _lock(session, run_id, next(e for e in fresh if e.run_id == run_id))
-    now = dt.datetime.now(dt.timezone.utc)
-    session.add_all(
-        EventRow(digest=e.digest, received_at=now, event_time=e.time, kind=e.kind, run_id=e.run_id, payload=e.text)
-        for e in fresh
-    )
-    session.flush()
-    for run_id in run_ids:
-        _project(session, run_id)
-    session.commit()
+    known = _lock(session, run_ids)
+    _append(session, fresh)
+    _project(session, run_ids, fresh, known)
     return len(fresh)
 
 
 def _unknown(session: Session, events: Sequence[Event]) -> list[Event]:
     unique = {event.digest: event for event in events}
     known: set[str] = set()
-    digests = list(unique)
-    for start in range(0, len(digests), _CHUNK):
-        known.update(
-            session.scalars(select(EventRow.digest).where(EventRow.digest.in_(digests[start : start + _CHUNK])))
-        )
+    for chunk in _chunks(list(unique)):
+        known.update(session.scalars(select(EventRow.digest).where(EventRow.digest.in_(chunk))))
     return [event for digest, event in unique.items() if digest not in known]
 
 
-def _lock(session: Session, run_id: str, event: Event) -> None:
-    """Hold the run's row until the transaction ends, and make it where there is none."""
-    row = session.get(RunRow, run_id, with_for_update=True)
-    if row is None:
-        session.add(
-            RunRow(
-                run_id=run_id,
-                namespace=event.namespace,
-                name=event.name,
-                state="unknown",
-                map_index=-1,
-                try_number=0,
-                facets="{}",
-                event_count=0,
-            )
-        )
-        session.flush()  # another server that makes it too: an integrity error, and the transaction is tried again
+def _lock(session: Session, run_ids: Sequence[str]) -> set[str]:
+    """Hold the rows of these runs until the transaction ends; gives those that there are.
+
+    In one order everywhere: two servers that wait for each other's runs would never end. Two that make the same run meet when they insert it, and one
+    of them tries again.
+    """
+    found: set[str] = set()
+    for chunk in _chunks(run_ids):
+        query = select(RunRow.run_id).where(RunRow.run_id.in_(chunk)).order_by(RunRow.run_id)
+        found.update(session.scalars(query.with_for_update()))
+    return found
 
 
-def _project(session: Session, run_id: str) -> None:
-    texts = session.scalars(select(EventRow.payload).where(EventRow.run_id == run_id, EventRow.kind == "run")).all()
-    record = fold(event_of_text(text) for text in texts)
-    # What was loaded before the lock was had may be old, and an attribute that is set to its old value is not written.
-    row = session.get_one(RunRow, run_id, populate_existing=True)
-    _fill(row, record)
-    session.execute(delete(IoRow).where(IoRow.run_id == run_id))
+def _append(session: Session, events: Sequence[Event]) -> None:
+    now = dt.datetime.now(dt.timezone.utc)
+    apart = [take_apart(event.data, event_groups(event.payload)) for event in events]
+    store_parts(session, {key: part for one in apart for key, part in one.parts.items()})
+    rows = [
+        {
+            "digest": event.digest,
+            "received_at": now,
+            "event_time": event.time,
+            "kind": event.kind,
+            "run_id": event.run_id,
+            "subject_key": _subject_key(event),
+            "payload": compressed(one.skeleton),
+        }
+        for event, one in zip(events, apart, strict=True)
+    ]
+    session.execute(insert(EventRow), rows)
+    for chunk in _chunks([event.digest for event in events]):
+        ids = select(EventRow.id).where(EventRow.digest.in_(chunk))
+        session.execute(insert(UnsealedRow).from_select(["event_id"], ids))
+
+
+def _subject_key(event: Event) -> str | None:
+    if event.kind == "run":
+        return None
+    return (job_key if event.kind == "job" else dataset_key)(event.namespace, event.name)
+
+
+def _project(
+    session: Session, run_ids: Sequence[str], fresh: Sequence[Event], known: Collection[str] | None = None
+) -> None:
+    """Fold these runs from all their events; ``fresh`` are those that were appended just now, ``known`` the runs that have rows."""
+    known = _lock(session, run_ids) if known is None else known
+    events = _events_of(session, [run_id for run_id in run_ids if run_id in known], fresh)
+    records = [fold(events[run_id]) for run_id in run_ids]
+    insert_missing(session, JobRow, _job_rows(records))
+    insert_missing(session, DatasetRow, _dataset_rows(records))
+    apart = [facets_apart(record.facets) for record in records]
+    io_rows, io_parts = _io_rows(records)
+    store_parts(session, {key: part for one in apart for key, part in one.parts.items()} | io_parts)
+    rows = [_run_row(record, compressed(one.skeleton)) for record, one in zip(records, apart, strict=True)]
+    if new := [row for row in rows if row["run_id"] not in known]:
+        session.execute(insert(RunRow), new)
+    insert_or_replace(session, RunRow, [row for row in rows if row["run_id"] in known])
+    for chunk in _chunks([run_id for run_id in run_ids if run_id in known]):
+        session.execute(delete(IoRow).where(IoRow.run_id.in_(chunk)))
     # Sorted, so that two transactions that tell of the same data wait for each other in one order.
+    data = (data for record in records for data in record.data)
     _tell_of_data(
-        session, {data.node_id: data for data in sorted(record.data, key=lambda d: (d.node_id, _rank(d)), reverse=True)}
+        session, {one.node_id: one for one in sorted(data, key=lambda d: (d.node_id, _rank(d)), reverse=True)}
     )
-    key = dag_run_key(record.dag_id, record.dag_run_id)
-    session.add_all(_io_row(data, run_id, key) for data in record.data)
-    session.flush()
+    if io_rows:
+        session.execute(insert(IoRow), io_rows)
 
 
-def _fill(row: RunRow, record: RunRecord) -> None:
-    for name in (
-        "namespace",
-        "name",
-        "state",
-        "started_at",
-        "ended_at",
-        "parent_run_id",
-        "dag_id",
-        "dag_run_id",
-        "task_id",
-    ):
-        setattr(row, name, getattr(record, name))
-    row.map_index, row.try_number, row.event_count = record.map_index, record.try_number, record.event_count
-    row.cache = record.cache
-    row.facets = canonical_json(dict(record.facets)).decode()
+def _events_of(session: Session, run_ids: Sequence[str], fresh: Sequence[Event]) -> Mapping[str, list[Event]]:
+    """All events of these runs, and of those that only ``fresh`` has events of."""
+    found: dict[str, list[Event]] = {}
+    new = {event.digest for event in fresh}
+    for event in fresh:
+        if event.kind == "run" and event.run_id:
+            found.setdefault(event.run_id, []).append(event)
+    for chunk in _chunks(run_ids):
+        query = select(EventRow.digest, EventRow.payload).where(
+            EventRow.run_id.in_(chunk), EventRow.kind == "run", EventRow.payload.is_not(None)
+        )
+        packed = [payload for digest, payload in session.execute(query) if digest not in new and payload is not None]
+        for text in texts(session, packed):
+            event = event_of_text(text)
+            found.setdefault(str(event.run_id), []).append(event)
+    return found
+
+
+def _job_rows(records: Iterable[RunRecord]) -> list[dict[str, str]]:
+    found = {job_key(record.namespace, record.name): record for record in records}
+    return [
+        {"job_key": key, "namespace": record.namespace, "name": record.name} for key, record in sorted(found.items())
+    ]
+
+
+def _dataset_rows(records: Iterable[RunRecord]) -> list[dict[str, str]]:
+    found = {dataset_key(data.namespace, data.name): data for record in records for data in record.data}
+    return [{"dataset_key": key, "namespace": data.namespace, "name": data.name} for key, data in sorted(found.items())]
+
+
+def _run_row(record: RunRecord, facets: bytes) -> dict[str, Any]:
+    told = {column.name: getattr(record, column.name, None) for column in RunRow.__table__.columns}
+    return told | {"job_key": job_key(record.namespace, record.name), "facets": facets}
+
+
+def _io_rows(records: Iterable[RunRecord]) -> tuple[list[dict[str, Any]], dict[str, bytes]]:
+    rows: list[dict[str, Any]] = []
+    parts: dict[str, bytes] = {}
+    for record in records:
+        dag_run = dag_run_key(record.dag_id, record.dag_run_id)
+        for data in record.data:
+            apart = facets_apart(data.facets)
+            parts |= apart.parts
+            rows.append(
+                {
+                    "run_id": record.run_id,
+                    "node_id": data.node_id,
+                    "dataset_key": dataset_key(data.namespace, data.name),
+                    "direction": data.direction,
+                    "at": data.seen_at,
+                    "dag_run_key": dag_run,
+                    "label": data.label,
+                    "name": data.name,
+                    "dataset_type": data.dataset_type,
+                    "facets": compressed(apart.skeleton),
+                }
+            )
+    return rows, parts
 
 
 def _tell_of_data(session: Session, told: Mapping[str, DataRecord]) -> None:
     """Make the rows of data that are new, and give those that were told of later than now the first facts."""
     ids = sorted(told)
     known: dict[str, str] = {}
-    for start in range(0, len(ids), _CHUNK):
-        query = select(DataRow.node_id, DataRow.rank).where(DataRow.node_id.in_(ids[start : start + _CHUNK]))
+    for chunk in _chunks(ids):
+        query = select(DataRow.node_id, DataRow.rank).where(DataRow.node_id.in_(chunk))
         known.update((node_id, rank) for node_id, rank in session.execute(query))
+    new = [{"node_id": node_id, **_data_facts(told[node_id])} for node_id in ids if node_id not in known]
+    if new:
+        session.execute(insert(DataRow), new)
     for node_id in ids:
-        facts = _data_facts(told[node_id])
-        if node_id not in known:
-            session.add(DataRow(node_id=node_id, **facts))
-        elif facts["rank"] < known[node_id]:
+        if node_id in known and _rank(told[node_id]) < known[node_id]:
+            facts = _data_facts(told[node_id])
             session.execute(
                 update(DataRow).where(DataRow.node_id == node_id, DataRow.rank > facts["rank"]).values(**facts)
             )
@@ -152,6 +233,7 @@ def _rank(data: DataRecord) -> str:
 def _data_facts(data: DataRecord) -> dict[str, Any]:
     ref = data.ref
     return {
+        "dataset_key": dataset_key(data.namespace, data.name),
         "digest": ref.digest if ref else None,
         "codec": ref.codec[:250] if ref else None,
         "type": ref.type if ref else None,
@@ -163,19 +245,6 @@ def _data_facts(data: DataRecord) -> dict[str, Any]:
         "first_seen": data.seen_at,
         "rank": _rank(data),
     }
-
-
-def _io_row(data: DataRecord, run_id: str, key: str) -> IoRow:
-    return IoRow(
-        run_id=run_id,
-        node_id=data.node_id,
-        direction=data.direction,
-        dag_run_key=key,
-        label=data.label,
-        name=data.name,
-        version=data.version,
-        facets=canonical_json(dict(data.facets)).decode(),
-    )
 
 
 def _retried(session: Session, work: Callable[[], T]) -> T:
@@ -196,6 +265,10 @@ def _retried(session: Session, work: Callable[[], T]) -> T:
         else:
             return result
     raise AssertionError("unreachable")
+
+
+def _chunks(items: Sequence[str]) -> Iterator[Sequence[str]]:
+    return (items[start : start + _CHUNK] for start in range(0, len(items), _CHUNK))
 
 
 def _transient(error: IntegrityError | OperationalError) -> bool:

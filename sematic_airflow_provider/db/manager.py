@@ -20,7 +20,7 @@ class SematicDBManager(BaseDBManager):
     migration_dir = (_HERE / "migrations").as_posix()
     alembic_file = (_HERE / "alembic.ini").as_posix()
     supports_table_dropping = True
-    revision_heads_map: ClassVar[dict[str, str]] = {"0.1.0": "5e1f00000002"}
+    revision_heads_map: ClassVar[dict[str, str]] = {"0.1.0": "5e1f00000003"}
 
     def downgrade(self, to_revision: str, from_revision: str | None = None, show_sql_only: bool = False) -> None:
         """Back to an earlier revision; ``base`` removes all our tables."""

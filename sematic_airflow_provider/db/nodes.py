@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session, aliased
 
 from sematic_airflow_provider.db.models import DataRow, IoRow, RunRow
 from sematic_airflow_provider.db.neighbours import chunks
+from sematic_airflow_provider.db.packed import facets
 from sematic_airflow_provider.lineage.fold import settled_state
 from sematic_airflow_provider.lineage.graph import (
     ArtifactNode,
@@ -56,12 +57,10 @@ def run_nodes(session: Session, rows: Sequence[RunRow], readable: Readable = eve
             session, RunRow, RunRow.run_id, sorted({row.parent_run_id for row in rows if row.parent_run_id})
         )
     }
-    task_states: dict[str, Mapping[str, Any]] = {}
+    task_states = _task_states(session, list(parents.values()))
     found: list[RunNode] = []
     for row in rows:
         parent = parents.get(row.parent_run_id or "")
-        if parent is not None and parent.run_id not in task_states:
-            task_states[parent.run_id] = _task_states(parent)
         node = _run_node(row, task_states.get(parent.run_id) if parent else None)
         dag_id = row.dag_id or (parent.dag_id if parent else None)
         locked = lock(node) if not readable(dag_id) else node
@@ -69,11 +68,15 @@ def run_nodes(session: Session, rows: Sequence[RunRow], readable: Readable = eve
     return found
 
 
-def _task_states(dag_run: RunRow) -> Mapping[str, Any]:
-    """What the end of a Dag run told of its tasks, by task id; empty while it runs, and for runs that are no Dag runs."""
-    told = json.loads(dag_run.facets).get("airflowState") if dag_run.ended_at else None
-    states = told.get("tasksState") if isinstance(told, dict) else None
-    return states if isinstance(states, dict) else {}
+def _task_states(session: Session, dag_runs: Sequence[RunRow]) -> dict[str, Mapping[str, Any]]:
+    """What the ends of Dag runs told of their tasks, by task id; empty while one runs, and for runs that are no Dag runs."""
+    ended = [row for row in dag_runs if row.ended_at]
+    states: dict[str, Mapping[str, Any]] = {row.run_id: {} for row in dag_runs}
+    for row, told in zip(ended, facets(session, [row.facets for row in ended]), strict=True):
+        state = told.get("airflowState")
+        tasks = state.get("tasksState") if isinstance(state, dict) else None
+        states[row.run_id] = tasks if isinstance(tasks, dict) else {}
+    return states
 
 
 def _run_node(row: RunRow, task_states: Mapping[str, Any] | None) -> RunNode:
@@ -101,7 +104,7 @@ class _Touch:
     dag_id: str | None
     direction: str
     name: str
-    facets: str
+    dataset_type: str | None
 
 
 def _touches(session: Session, node_ids: Sequence[str]) -> dict[str, list[_Touch]]:
@@ -110,7 +113,7 @@ def _touches(session: Session, node_ids: Sequence[str]) -> dict[str, list[_Touch
     dag_id = func.coalesce(RunRow.dag_id, _Parent.dag_id)
     for chunk in chunks(node_ids):
         query = (
-            select(IoRow.node_id, dag_id, IoRow.direction, IoRow.name, func.min(IoRow.facets))
+            select(IoRow.node_id, dag_id, IoRow.direction, IoRow.name, func.min(IoRow.dataset_type))
             .join(RunRow, RunRow.run_id == IoRow.run_id)
             .join(_Parent, _Parent.run_id == RunRow.parent_run_id, isouter=True)
             .where(IoRow.node_id.in_(chunk))
@@ -125,7 +128,6 @@ def _data_node(row: DataRow, touches: Sequence[_Touch]) -> ArtifactNode | Datase
     if row.digest is None:
         return DatasetNode(row.node_id, row.name.rsplit("/", 1)[-1] or row.name, row.namespace, row.name, row.version)
     names = sorted({t.name for t in touches if t.direction == "write"}) or sorted({t.name for t in touches})
-    kinds = [_dataset_type(json.loads(t.facets).get("datasetType")) for t in touches]
     return ArtifactNode(
         id=row.node_id,
         label=artifact_label(names, row.digest),
@@ -134,15 +136,10 @@ def _data_node(row: DataRow, touches: Sequence[_Touch]) -> ArtifactNode | Datase
         type=row.type,
         size=row.size,
         names=tuple(names),
-        dataset_type=next((kind for kind in kinds if kind), None),
+        dataset_type=next((t.dataset_type for t in touches if t.dataset_type), None),
         value=json.loads(row.value) if row.value is not None else None,
         has_value=row.value is not None,
     )
-
-
-def _dataset_type(facet: Any) -> str | None:
-    kind = facet.get("datasetType") if isinstance(facet, dict) else None
-    return kind if isinstance(kind, str) else None
 
 
 def _by_key(session: Session, model: Any, column: Any, keys: Sequence[str]) -> Iterator[Any]:

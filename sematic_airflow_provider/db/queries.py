@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +12,7 @@ from sqlalchemy.orm import Session
 from sematic_airflow_provider.db.models import DataRow, IoRow, RunRow
 from sematic_airflow_provider.db.neighbours import StoredNeighbours, chunks
 from sematic_airflow_provider.db.nodes import Readable, everything, nodes
+from sematic_airflow_provider.db.packed import facets
 from sematic_airflow_provider.errors import NodeNotFoundError
 from sematic_airflow_provider.lineage.graph import Direction, LineageGraph, assemble, walk
 
@@ -142,8 +142,13 @@ def runs_that_touched(session: Session, node_id: str, direction: str, limit: int
 def write_facets(session: Session, node_id: str) -> Mapping[str, Any]:
     """The facets of some write of an artifact: equal bytes have equal facts."""
     query = select(IoRow.facets).where(IoRow.node_id == node_id, IoRow.direction == "write").order_by(IoRow.id).limit(1)
-    text = session.scalar(query)
-    return json.loads(text) if text else {}
+    packed = session.scalar(query)
+    return facets(session, [packed])[0] if packed else {}
+
+
+def run_facets(session: Session, row: RunRow) -> dict[str, Any]:
+    """The facets of a run, and those of its job under ``job``."""
+    return facets(session, [row.facets])[0]
 
 
 def steps_of_dag_run(session: Session, run: str, dag_id: str | None) -> list[RunRow]:

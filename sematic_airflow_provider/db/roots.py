@@ -23,6 +23,7 @@ from sematic_airflow_provider.db.kept_runs import DagRunKey
 from sematic_airflow_provider.db.mentions import mentions
 from sematic_airflow_provider.db.models import DataRow, EventRow, IoRow, RunRow
 from sematic_airflow_provider.db.neighbours import StoredNeighbours
+from sematic_airflow_provider.db.packed import texts
 from sematic_airflow_provider.db.spool import SPOOL
 from sematic_airflow_provider.errors import CollectionRefusedError
 from sematic_airflow_provider.lineage.graph import walk
@@ -81,8 +82,8 @@ def recorded_since(store: Store, moment: float) -> Iterator[Reference]:
     since = dt.datetime.fromtimestamp(moment, dt.timezone.utc) - dt.timedelta(hours=1)
     for mention in mentions(since=since):
         yield from named_in(mention.text)
-    for row in _rows(select(EventRow.payload).where(EventRow.received_at >= since)):
-        yield from named_in(row[0])
+    for _, text in _texts(select(EventRow.payload).where(EventRow.received_at >= since)):
+        yield from named_in(text)
 
 
 def _of_airflow(store: Store, expired: Collection[DagRunKey]) -> Iterator[Named]:
@@ -148,18 +149,26 @@ def _of_lineage(store: Store, expired: Collection[DagRunKey]) -> Iterator[Named]
         if not goes(row):
             verb = "written by" if row.direction == "write" else "read by"
             yield Reference(Digest(row.digest), row.codec), f"{verb} {row.name} in {row.dag_run_id or row.run_id}"
-    for row in _rows(select(*told, RunRow.facets)):
+    for row, text in _texts(select(RunRow.facets, *told)):
         if not goes(row):
-            for reference in named_in(row.facets):
+            for reference in named_in(text):
                 yield reference, f"facets of {row.name} in {row.dag_run_id or row.run_id}"
-    for row in _rows(select(EventRow.id, EventRow.payload).where(EventRow.run_id.is_(None))):
-        for reference in named_in(row.payload):
+    for row, text in _texts(select(EventRow.payload, EventRow.id).where(EventRow.run_id.is_(None))):
+        for reference in named_in(text):
             yield reference, f"lineage event {row.id}"
 
 
 def _rows(query: Any) -> Iterator[Any]:
     with create_session(scoped=False) as session:
         yield from session.execute(query.execution_options(yield_per=_AT_ONCE))
+
+
+def _texts(query: Any) -> Iterator[tuple[Any, bytes]]:
+    """The rows of a query whose first column is packed, each with its text; rows that have none are left out."""
+    with create_session(scoped=False) as session, create_session(scoped=False) as other:  # one reads on meanwhile
+        for some in session.execute(query.execution_options(yield_per=_AT_ONCE)).partitions():
+            packed = [row for row in some if row[0] is not None]
+            yield from zip(packed, texts(other, [row[0] for row in packed]), strict=True)
 
 
 def _behind_pointers(store: Store) -> frozenset[str]:

@@ -39,11 +39,13 @@ class Event:
     namespace: str
     name: str
     payload: Mapping[str, Any]
+    data: bytes
+    """The canonical JSON that the digest is of."""
 
     @property
     def text(self) -> str:
-        """The canonical JSON that the digest is of."""
-        return canonical_json(self.payload).decode()
+        """That JSON as text."""
+        return self.data.decode()
 
 
 def parse_event(record: Any) -> Event:
@@ -75,7 +77,7 @@ def parse_event(record: Any) -> Event:
         _facets(run, "run.facets")
         _facets(job, "job.facets")
         namespace, name = _text(job, "namespace", "job"), _text(job, "name", "job")
-        return Event(digest, "run", time, event_type, _run_id(run), namespace, name, record)
+        return Event(digest, "run", time, event_type, _run_id(run), namespace, name, record, data)
     if "dataset" in record and "job" not in record:
         dataset = _object(record, "dataset")
         return Event(
@@ -87,16 +89,17 @@ def parse_event(record: Any) -> Event:
             _text(dataset, "namespace", "dataset"),
             _text(dataset, "name", "dataset"),
             record,
+            data,
         )
     if "job" in record and "dataset" not in record:
         job = _object(record, "job")
         return Event(
-            digest, "job", time, "OTHER", None, _text(job, "namespace", "job"), _text(job, "name", "job"), record
+            digest, "job", time, "OTHER", None, _text(job, "namespace", "job"), _text(job, "name", "job"), record, data
         )
     raise EventRejectedError("event", "must have a run and a job, or a job alone, or a dataset alone")
 
 
-def event_of_text(text: str) -> Event:
+def event_of_text(text: str | bytes) -> Event:
     """An event that was stored.
 
     Raises:

@@ -23,7 +23,7 @@ _STATES: Final = {"COMPLETE": "success", "FAIL": "failed", "ABORT": "failed", "S
 _ENDS: Final = ("COMPLETE", "FAIL", "ABORT")
 _CACHE: Final = ("hit", "miss", "off", "refreshed")
 _MAX_SIZE: Final = 2**63 - 1
-_OWN_FACETS: Final = ("version", "schema", "outputStatistics", "datasetType", "inputStatistics")
+_OWN_FACETS: Final = ("schema", "outputStatistics", "datasetType", "inputStatistics")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,27 +49,36 @@ class DataRecord:
             return f"artifact:{self.ref.digest}"
         return f"dataset:{digest_record('dataset', {'namespace': self.namespace, 'name': self.name, 'version': self.version})}"
 
+    @property
+    def dataset_type(self) -> str | None:
+        """What kind of data set it is, such as ``MODEL``, where that was told."""
+        return _optional_text(_mapping(self.facets.get("datasetType")).get("datasetType"), 40)
+
 
 @dataclass(frozen=True, slots=True)
 class RunRecord:
     """What the events of one run say. Airflow's names are None where the run is not of Airflow; ``task_id`` is None for a Dag run.
 
-    ``cache`` is what the step cache had for it: ``hit``, ``miss``, ``refreshed``, ``off``; None for what no cache was asked for.
+    ``cache`` is what the step cache had for it: ``hit``, ``miss``, ``refreshed``, ``off``; None for what no cache was asked for. ``first_at`` is the start,
+    or the time of the first event where no start was told. ``facets`` are the run's, and the job's under ``job``.
     """
 
     run_id: str
     namespace: str
     name: str
     state: str
+    first_at: dt.datetime
     started_at: dt.datetime | None
     ended_at: dt.datetime | None
     parent_run_id: str | None
+    root_run_id: str | None
     dag_id: str | None
     dag_run_id: str | None
     task_id: str | None
     map_index: int
     try_number: int
     cache: str | None
+    integration: str | None
     facets: Mapping[str, Any]
     data: tuple[DataRecord, ...]
     event_count: int
@@ -100,11 +109,14 @@ def fold(events: Iterable[Event]) -> RunRecord:
         state=_STATES[ended.type]
         if ended
         else ("running" if starts or any(e.type == "RUNNING" for e in ordered) else "unknown"),
+        first_at=min(starts) if starts else ordered[0].time,
         started_at=min(starts) if starts else None,
         ended_at=ended.time if ended else None,
-        parent_run_id=_parent_run_id(facets),
+        parent_run_id=_run_id(_mapping(facets.get("parent"))),
+        root_run_id=_run_id(_mapping(_mapping(facets.get("parent")).get("root"))),
         cache=_cache_status(facets),
-        facets={**facets, **{name: job_facets[name] for name in ("sourceCode",) if name in job_facets}},
+        integration=_optional_text(_mapping(job_facets.get("jobType")).get("integration"), 40),
+        facets={**facets, "job": job_facets} if job_facets else facets,
         data=tuple(_data(ordered, _mapping(facets.get("sematic_step")))),
         event_count=len(ordered),
         **_airflow_identity(facets, last.name),
@@ -165,8 +177,8 @@ def _identity_of_job(facets: Mapping[str, Any], job_name: str) -> tuple[str | No
     return _optional_text(dag_id), _optional_text(job_name[len(dag_id) + 1 :])
 
 
-def _optional_text(value: Any) -> str | None:
-    return value[:250] if isinstance(value, str) and value and "\0" not in value else None
+def _optional_text(value: Any, most: int = 250) -> str | None:
+    return value[:most] if isinstance(value, str) and value and "\0" not in value else None
 
 
 def _whole(value: Any, default: int) -> int:
@@ -178,8 +190,8 @@ def _cache_status(facets: Mapping[str, Any]) -> str | None:
     return status if isinstance(status, str) and status in _CACHE else None
 
 
-def _parent_run_id(facets: Mapping[str, Any]) -> str | None:
-    value = _mapping(_mapping(facets.get("parent")).get("run")).get("runId")
+def _run_id(holder: Mapping[str, Any]) -> str | None:
+    value = _mapping(holder.get("run")).get("runId")
     try:
         return str(uuid.UUID(value)) if isinstance(value, str) else None
     except ValueError:
@@ -207,7 +219,11 @@ def _data(events: list[Event], step: Mapping[str, Any]) -> Iterator[DataRecord]:
         _settled(found).items(), key=lambda item: (*item[0][:3], item[0][3] or "")
     ):
         ref = _ref(_mapping(entry.facets.get("sematic_artifact")), name)
-        kept = {facet: content for facet, content in entry.facets.items() if facet in _OWN_FACETS}
+        kept = {
+            facet: {key: value for key, value in content.items() if not key.startswith("_")}
+            for facet, content in entry.facets.items()
+            if facet in _OWN_FACETS and isinstance(content, Mapping)
+        }
         for label in _labels(step, direction, name, ref):
             yield DataRecord(direction, namespace, name, version, label, ref, kept, entry.seen_at)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Annotated, Any
 from uuid import UUID
@@ -32,7 +31,7 @@ def run_details(
     (node,) = run_nodes(session, [row], readable)
     if node.locked:
         raise HTTPException(403, "you may not read the runs of this Dag")
-    facets: Mapping[str, Any] = json.loads(row.facets)
+    facets = queries.run_facets(session, row)
     ports = queries.reads_and_writes(session, row.run_id)
     data = nodes(session, sorted({port.node_id for port in ports}), readable)
     error = _object(facets.get("errorMessage"))
@@ -42,7 +41,7 @@ def run_details(
             "inputs": [{"label": p.label, "node": data[p.node_id]} for p in ports if p.direction == "read"],
             "outputs": [{"label": p.label, "node": data[p.node_id]} for p in ports if p.direction == "write"],
             "step": _facet(facets, "sematic_step"),
-            "source": _object(facets.get("sourceCode")).get("sourceCode"),
+            "source": _object(_object(facets.get("job")).get("sourceCode")).get("sourceCode"),
             "provenance": provenance_of(facets),
             "cache": _cache(facets, readable),
             "resources": _facet(facets, "sematic_resources"),
