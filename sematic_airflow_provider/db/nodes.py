@@ -119,8 +119,8 @@ def _touches(session: Session, node_ids: Sequence[str]) -> dict[str, list[_Touch
             .where(IoRow.node_id.in_(chunk))
             .group_by(IoRow.node_id, dag_id, IoRow.direction, IoRow.name)
         )
-        for node_id, *rest in session.execute(query):
-            found.setdefault(node_id, []).append(_Touch(*rest))
+        for node_id, dag, direction, name, dataset_type in session.execute(query):
+            found.setdefault(node_id, []).append(_Touch(dag, direction, name, dataset_type))
     return found
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from sqlalchemy import inspect
 from sqlalchemy.dialects import mysql, postgresql, sqlite
 from sqlalchemy.orm import DeclarativeBase, Session
 
@@ -17,7 +18,7 @@ def insert_missing(session: Session, model: type[DeclarativeBase], rows: Rows) -
         return
     if _is_mysql(session):
         statement = mysql.insert(model)
-        keys = list(model.__table__.primary_key.columns)
+        keys = list(inspect(model).primary_key)
         own = {column.name: statement.inserted[column.name] for column in keys}
         session.execute(statement.on_duplicate_key_update(**own), rows)
     elif session.get_bind().dialect.name == "postgresql":
@@ -30,7 +31,7 @@ def insert_or_renew(session: Session, model: type[DeclarativeBase], rows: Rows, 
     """Insert rows; of those whose key is there, set one column, where that changes it."""
     if not rows:
         return
-    keys = list(model.__table__.primary_key.columns)
+    keys = list(inspect(model).primary_key)
     column = model.__table__.columns[renewed]
     if _is_mysql(session):
         into = mysql.insert(model)
@@ -52,7 +53,7 @@ def insert_or_replace(session: Session, model: type[DeclarativeBase], rows: Rows
     """Insert rows; those whose key is there are replaced as a whole."""
     if not rows:
         return
-    keys = list(model.__table__.primary_key.columns)
+    keys = list(inspect(model).primary_key)
     others = [column.name for column in model.__table__.columns if not column.primary_key]
     if _is_mysql(session):
         into = mysql.insert(model)

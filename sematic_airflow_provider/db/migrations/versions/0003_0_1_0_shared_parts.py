@@ -41,7 +41,8 @@ def upgrade() -> None:
     op.drop_index("ix_sematic_event_run_id", "sematic_event")
     op.rename_table("sematic_event", "sematic_event_before")
     if op.get_context().dialect.name == "postgresql":  # where names of indexes are for all tables
-        op.drop_constraint("uq_sematic_event_digest", "sematic_event_before")
+        for name in ("pk_sematic_event", "uq_sematic_event_digest"):
+            op.execute(f"ALTER INDEX {name} RENAME TO {name}_before")
     _new_tables()
     if not context.is_offline_mode():  # as SQL alone, the log cannot be told: post it again
         _take_over()
