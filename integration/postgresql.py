@@ -7,18 +7,23 @@ import pwd
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Sequence
 from glob import glob
 from pathlib import Path
+from typing import Final
 
 from sematic_airflow_provider.cli.processes import free_port
 
 _USER = "postgres"
 
 
-class PostgreSQL:
-    """Runs in a temporary folder until ``stop``; listens on the loopback interface only."""
+TESTS: Final = ("fsync=off", "max_connections=200")
 
-    def __init__(self) -> None:
+
+class PostgreSQL:
+    """Runs until ``stop``, in a temporary folder, or in one that stays and may hold databases already; listens on the loopback interface only."""
+
+    def __init__(self, folder: Path | None = None, settings: Sequence[str] = TESTS) -> None:
         found = sorted(glob("/usr/lib/postgresql/*/bin")) or [
             str(Path(p).parent) for p in [shutil.which("initdb")] if p
         ]
@@ -27,26 +32,37 @@ class PostgreSQL:
                 "the integration tests need PostgreSQL's server programs (Debian: apt install postgresql)"
             )
         self._bin = found[-1]
-        self._folder = Path(tempfile.mkdtemp(prefix="sematic-postgresql-"))
+        self._kept = folder is not None
+        self._folder = folder or Path(tempfile.mkdtemp(prefix="sematic-postgresql-"))
+        self._folder.mkdir(parents=True, exist_ok=True)
         self.port = free_port(15432)
         if os.getuid() == 0:  # the server refuses to run as root
             owner = pwd.getpwnam(_USER)
             os.chown(self._folder, owner.pw_uid, owner.pw_gid)
-        self._run("initdb", "-D", str(self._folder / "data"), "-U", "airflow", "-A", "trust", "-E", "UTF8")
-        options = f"-p {self.port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={self._folder} -c fsync=off -c max_connections=200"
+        if (self._folder / "data" / "postmaster.pid").exists():  # whoever had it before us was killed
+            self._run("pg_ctl", "-D", str(self._folder / "data"), "-m", "immediate", "stop")
+        if not (self._folder / "data" / "PG_VERSION").exists():
+            self._run("initdb", "-D", str(self._folder / "data"), "-U", "airflow", "-A", "trust", "-E", "UTF8")
+        chosen = ("listen_addresses=127.0.0.1", f"unix_socket_directories={self._folder}", *settings)
+        options = f"-p {self.port} " + " ".join(f"-c {setting}" for setting in chosen)
         self._run(
             "pg_ctl", "-D", str(self._folder / "data"), "-l", str(self._folder / "log"), "-o", options, "-w", "start"
         )
 
-    def create(self, name: str) -> str:
-        """A new database; its SQLAlchemy URL."""
-        self._run("createdb", "-h", "127.0.0.1", "-p", str(self.port), "-U", "airflow", name)
+    def create(self, name: str, template: str = "template1") -> str:
+        """A new database, as this one is; its SQLAlchemy URL."""
+        self._run("createdb", "-h", "127.0.0.1", "-p", str(self.port), "-U", "airflow", "-T", template, name)
+        return self.url(name)
+
+    def url(self, name: str) -> str:
+        """The SQLAlchemy URL of a database."""
         return f"postgresql+psycopg2://airflow@127.0.0.1:{self.port}/{name}"
 
     def stop(self) -> None:
-        """Stop the server and remove its folder."""
-        self._run("pg_ctl", "-D", str(self._folder / "data"), "-m", "immediate", "stop")
-        shutil.rmtree(self._folder)
+        """Stop the server, and remove its folder unless that was given."""
+        self._run("pg_ctl", "-D", str(self._folder / "data"), "-m", "fast" if self._kept else "immediate", "stop")
+        if not self._kept:
+            shutil.rmtree(self._folder)
 
     def _run(self, program: str, *arguments: str) -> None:
         command = [f"{self._bin}/{program}", *arguments]

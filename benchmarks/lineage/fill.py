@@ -1,0 +1,159 @@
+"""A store of up to a million runs: two days by the real ingest, the days after them multiplied, with a check of what comes out."""
+
+from __future__ import annotations
+
+import json
+import random
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from sqlalchemy import Engine, create_engine, func, select, text
+from sqlalchemy.orm import Session
+
+from benchmarks.lineage import multiply
+from benchmarks.lineage.load import BATCH
+from benchmarks.lineage.server import Servers
+from benchmarks.lineage.world import World
+from sematic_airflow_provider.db.event_store import ingest
+from sematic_airflow_provider.db.models import Base, DataRow, DatasetRow, IoRow, JobRow, RunRow
+from sematic_airflow_provider.lineage.events import parse_event
+
+_STEP: Final = 5  # days in one transaction
+_BULK: Final = 40  # days from which on indexes are made afterwards
+_PACKED: Final = {"facets", "payload", "content"}
+_NUMBERS: Final = {"id", "rank"}  # rank is for what is told again
+
+
+class WrongRowsError(Exception):
+    """What was multiplied is not what the real ingest makes of the same events."""
+
+
+class Store:
+    """A database that is filled day by day."""
+
+    def __init__(self, servers: Servers, world: World) -> None:
+        self.servers, self.world = servers, world
+        self.url = servers.kept(f"filled_{world.dags}")
+        self.engine = create_engine(self.url)
+
+    def close(self) -> None:
+        """Let go of the connections."""
+        self.engine.dispose()
+
+    @property
+    def runs(self) -> int:
+        """So many there are."""
+        with self.engine.connect() as connection:
+            return int(connection.scalar(select(func.count()).select_from(RunRow)) or 0)
+
+    def fill(self, days: int) -> float:
+        """Make sure that so many days are there, two at least; the seconds that it took."""
+        started = time.perf_counter()
+        with self.engine.begin() as connection:
+            multiply.prepare(connection)
+            done = set(connection.scalars(text("SELECT day FROM bench_days")))
+        for day in range(2):
+            if day not in done:
+                self._real(day)
+        missing = sorted(set(range(2, days)) - done)
+        later = len(missing) >= _BULK
+        if later:
+            self._drop_indexes()
+        for start in range(0, len(missing), _STEP):
+            part = missing[start : start + _STEP]
+            with self.engine.begin() as connection:
+                multiply.days(connection, part[0], part[-1])
+            say(f"filling: day {part[-1] + 1} of {days}, {time.perf_counter() - started:.0f} s")
+        if missing or later:
+            self._make_indexes()
+            with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+                connection.execute(text("VACUUM ANALYZE"))
+        return time.perf_counter() - started
+
+    def _real(self, day: int) -> None:
+        say(f"filling: day {day} by the real ingest")
+        events = [parse_event(event) for event in self.world.events(day)]
+        for start in range(0, len(events), BATCH):
+            with Session(self.engine) as session:
+                ingest(session, events[start : start + BATCH])
+        with self.engine.begin() as connection:
+            if day == 0:
+                multiply.remember_parts(connection)
+            else:
+                multiply.take_day_1(connection)
+            connection.execute(text("INSERT INTO bench_days VALUES (:day)"), {"day": day})
+
+    def _drop_indexes(self) -> None:
+        with self.engine.begin() as connection:
+            for table in Base.metadata.sorted_tables:
+                for index in table.indexes:
+                    index.drop(connection, checkfirst=True)
+
+    def _make_indexes(self) -> None:
+        say("filling: indexes")
+        with self.engine.begin() as connection:
+            for table in Base.metadata.sorted_tables:
+                for index in table.indexes:
+                    index.create(connection, checkfirst=True)
+
+    def check(self, days: int, samples: int = 3) -> int:
+        """Compare rows of some Dags and days with what the real ingest makes of the same events in an empty database; gives how many.
+
+        Raises:
+            WrongRowsError: a column differs.
+        """
+        rng, compared = random.Random(days), 0
+        other = create_engine(self.servers.fresh("check"))
+        for _ in range(samples):
+            number, day = rng.randrange(self.world.dags), rng.randrange(2, days)
+            told = sorted(self.world.plan_of_dag(number, day), key=lambda one: one.at)
+            with Session(other) as session:
+                ingest(session, [parse_event(json.loads(json.dumps(one.make(one.at)))) for one in told])
+        with Session(other) as real, Session(self.engine) as filled:
+            runs = list(real.scalars(select(RunRow.run_id)))
+            shared = select(DataRow.node_id).where(text("node_id IN (SELECT node_id FROM bench_shared)"))
+            nodes = set(real.scalars(select(DataRow.node_id))) - set(filled.scalars(shared))
+            for model, column, keys in (
+                (RunRow, RunRow.run_id, runs),
+                (IoRow, IoRow.run_id, runs),
+                (DataRow, DataRow.node_id, sorted(nodes)),
+                (JobRow, JobRow.job_key, list(real.scalars(select(JobRow.job_key)))),
+                (DatasetRow, DatasetRow.dataset_key, list(real.scalars(select(DatasetRow.dataset_key)))),
+            ):
+                compared += _compare(model, _rows(real, model, column, keys), _rows(filled, model, column, keys))
+        other.dispose()
+        return compared
+
+
+def _rows(session: Session, model: Any, column: Any, keys: Sequence[str]) -> list[Mapping[str, Any]]:
+    names = [one.name for one in model.__table__.columns if one.name not in _PACKED | _NUMBERS]
+    query = select(*(getattr(model, name) for name in names)).where(column.in_(keys))
+    rows = [dict(zip(names, row, strict=True)) for row in session.execute(query)]
+    return sorted(rows, key=lambda row: [str(value) for value in row.values()])
+
+
+def _compare(model: Any, real: list[Mapping[str, Any]], filled: list[Mapping[str, Any]]) -> int:
+    if len(real) != len(filled):
+        raise WrongRowsError(f"{model.__tablename__}: {len(filled)} rows where the ingest makes {len(real)}")
+    for one, other in zip(real, filled, strict=True):
+        different = {name: (other[name], one[name]) for name in one if one[name] != other[name]}
+        if different:
+            raise WrongRowsError(f"{model.__tablename__}, {one}: filled and real differ: {different}")
+    return len(real)
+
+
+def size_of(engine: Engine) -> dict[str, int]:
+    """Bytes of each of our tables, with indexes."""
+    with engine.connect() as connection:
+        query = text("SELECT pg_total_relation_size(CAST(:name AS regclass))")
+        return {
+            table.name: int(connection.scalar(query, {"name": table.name}) or 0)
+            for table in Base.metadata.sorted_tables
+        }
+
+
+def say(what: str) -> None:
+    """Progress."""
+    print(what, file=sys.stderr, flush=True)
