@@ -13,6 +13,7 @@
   x LineageError
     + EventRejectedError      (ValueError)         field
     + NodeNotFoundError       (LookupError)
+    + DeliveryError                                status, wait, unfit
   x StepError                 (RuntimeError)
   x WiringError               (TypeError)
   x GateFailedError           (AssertionError)     failures
@@ -126,6 +127,21 @@ class EventRejectedError(LineageError, ValueError):
 
 class NodeNotFoundError(LineageError, LookupError):
     """The lineage has no such run or artifact."""
+
+
+class DeliveryError(LineageError):
+    """Events could not be delivered to the API server now.
+
+    ``status`` is what it answered, ``wait`` how many seconds it asks to wait. ``unfit``: it refuses them as they are, one of them or their size.
+    """
+
+    def __init__(
+        self, message: str, *, status: int | None = None, wait: float | None = None, unfit: bool = False
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.wait = wait
+        self.unfit = unfit
 
 
 class StepError(SematicError, RuntimeError):

@@ -22,6 +22,13 @@ def get_provider_info() -> dict[str, Any]:
         "task-decorators": [
             {"name": "sematic", "class-name": "sematic_airflow_provider.worker.decorator.sematic_task"},
         ],
+        "asset-uris": [
+            {
+                "schemes": ["sematic"],
+                "handler": "sematic_airflow_provider.worker.asset_uris.sanitize_uri",
+                "to_openlineage_converter": "sematic_airflow_provider.worker.asset_uris.convert_asset_to_openlineage",
+            }
+        ],
         "db-managers": ["sematic_airflow_provider.db.manager.SematicDBManager"],
         "cli": ["sematic_airflow_provider.cli.definition.get_cli_commands"],
         "config": {
@@ -119,7 +126,7 @@ def get_provider_info() -> dict[str, Any]:
                     },
                     "lineage_url": {
                         "description": "URL of the API server that lineage events are posted to. Empty: `[api] base_url`. Without one, "
-                        "or while it does not answer, events wait in the store and the API server fetches them from there.",
+                        "events travel through the store; while it does not answer, they wait as `spool` says.",
                         "version_added": "0.1.0",
                         "type": "string",
                         "example": "https://airflow.example.com",
@@ -142,9 +149,27 @@ def get_provider_info() -> dict[str, Any]:
                         "example": "OMP_NUM_THREADS, CUDA_*, MODEL_REGION",
                         "default": "",
                     },
+                    "spool": {
+                        "description": "Where lineage events wait until the API server has them: a folder on a disk of the worker, from which a "
+                        "process of its own delivers them, or `store` where a worker's disk goes away with it (pods): each task then posts its events "
+                        "itself, and what cannot be posted waits in the artifact store. Empty: `sematic-spool` in AIRFLOW_HOME; in the pods of "
+                        "KubernetesExecutor, the store.",
+                        "version_added": "0.1.0",
+                        "type": "string",
+                        "example": "/var/lib/airflow/sematic-spool",
+                        "default": "",
+                    },
+                    "delivery_timeout": {
+                        "description": "Seconds that a task waits at most for the API server to take an event, where the task itself must post it. "
+                        "A server that did not answer is asked again after a while only.",
+                        "version_added": "0.1.0",
+                        "type": "integer",
+                        "example": None,
+                        "default": "2",
+                    },
                     "drain_interval": {
-                        "description": "Seconds between two looks of the API server into the store for events that could not be "
-                        "posted. 0: never look.",
+                        "description": "Seconds between two looks of the API server into the store, and into its own `spool`, for events that "
+                        "could not be posted. 0: never look.",
                         "version_added": "0.1.0",
                         "type": "integer",
                         "example": None,

@@ -9,6 +9,9 @@ from typing import Literal, NamedTuple, cast
 from sematic_airflow_provider.errors import ConfigurationError
 
 SECTION = "sematic"
+IN_STORE = "store"
+"""What ``[sematic] spool`` says where workers have no disk that outlives them."""
+
 Compute = Literal["local", "kubernetes"]
 
 
@@ -29,6 +32,8 @@ class Settings(NamedTuple):
     lineage_url: str
     lineage_api_key: str
     drain_interval: int
+    spool: str
+    delivery_timeout: int
     record_env: tuple[str, ...]
 
 
@@ -90,16 +95,34 @@ def load_settings() -> Settings:
         lineage_url=(text("lineage_url") or _api_base_url()).rstrip("/"),
         lineage_api_key=text("lineage_api_key"),
         drain_interval=number("drain_interval"),
+        spool=text("spool") or default_spool(),
+        delivery_timeout=number("delivery_timeout"),
         record_env=tuple(name for name in text("record_env").replace(",", " ").split() if name),
     )
 
 
 def default_store() -> str:
     """Where artifacts live when ``[sematic] store`` is empty: a folder of this AIRFLOW_HOME, made when first needed."""
+    return _in_home("sematic")
+
+
+def default_spool() -> str:
+    """Where events wait when ``[sematic] spool`` is empty: in pods that KubernetesExecutor makes for one task each, the store."""
+    import os
+
+    return IN_STORE if os.environ.get("AIRFLOW_IS_K8S_EXECUTOR_POD") else default_spool_folder()
+
+
+def default_spool_folder() -> str:
+    """The folder that events wait in where no other is named; elsewhere, the last resort."""
+    return _in_home("sematic-spool")
+
+
+def _in_home(folder: str) -> str:
     import os
 
     home = os.environ.get("AIRFLOW_HOME") or os.path.join(os.path.expanduser("~"), "airflow")
-    return os.path.join(os.path.expanduser(home), "sematic")
+    return os.path.join(os.path.expanduser(home), folder)
 
 
 def _api_base_url() -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from argparse import Namespace
 
 from sematic_airflow_provider.cli.printing import note, print_rows
@@ -37,11 +38,23 @@ def reproduce(args: Namespace) -> None:
 
 @server_side
 def drain(args: Namespace) -> None:
-    """Deliver the events that wait in the store."""
-    from sematic_airflow_provider.configured_store import configured_store
-    from sematic_airflow_provider.db.spool import drain as drain_spool
+    """Deliver the events that wait on this machine and in the store, or tell how many do."""
+    from sematic_airflow_provider.cli.delivery import drain_places, places
+    from sematic_airflow_provider.settings import load_settings
 
     try:
-        print(drain_spool(configured_store()))
-    except SematicError as error:
+        if args.show:
+            print_rows([place.row() for place in places(load_settings())], args.output)
+            return
+        while True:
+            lines, well = drain_places(load_settings(), post=args.post, rejected=args.rejected)
+            print("\n".join(lines), flush=True)
+            if not args.watch:
+                break
+            time.sleep(args.watch)
+    except (SematicError, OSError) as error:
         raise SystemExit(str(error)) from error
+    except KeyboardInterrupt:
+        return
+    if not well:
+        sys.exit(1)

@@ -13,6 +13,11 @@ ARG_RUN = Arg(("run",), help="a Dag run id, or the id of one run as the Lineage 
 ARG_DAG = Arg(("--dag-id",), help="the Dag, where several have a run of that id")
 ARG_TASK = Arg(("--task-id",), help="only this task's steps", action="append")
 
+ARG_SHOW = Arg(("--show",), help="deliver nothing, tell how many wait where, and since when", action="store_true")
+ARG_POST = Arg(("--post",), help="post them to the API server, on a machine that has no database", action="store_true")
+ARG_REJECTED = Arg(("--rejected",), help="also try those again that were rejected", action="store_true")
+ARG_WATCH = Arg(("--watch",), help="do so again every so many seconds, until Ctrl-C", type=float, metavar="SECONDS")
+
 
 def get_cli_commands() -> list[GroupCommand]:
     """The command group of this provider."""
@@ -39,10 +44,11 @@ def get_cli_commands() -> list[GroupCommand]:
                 ),
                 ActionCommand(
                     name="drain",
-                    help="Deliver the lineage events that wait in the store",
-                    description="The API server does this by itself every [sematic] drain_interval seconds.",
+                    help="Deliver the lineage events that wait on this machine and in the store",
+                    description="Takes them into the lineage tables. Tasks and the API server do this by themselves, the latter every [sematic] "
+                    "drain_interval seconds. Exit status 1 where a place could not be drained.",
                     func=lazy_load_command(f"{_COMMANDS}.drain"),
-                    args=(),
+                    args=(ARG_SHOW, ARG_POST, ARG_REJECTED, ARG_WATCH, ARG_OUTPUT),
                 ),
                 ARTIFACTS,
                 CACHE,

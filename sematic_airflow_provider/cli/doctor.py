@@ -11,7 +11,7 @@ from typing import Literal
 
 from sematic_airflow_provider import __version__
 from sematic_airflow_provider.errors import SematicError
-from sematic_airflow_provider.settings import Settings, load_settings
+from sematic_airflow_provider.settings import IN_STORE, Settings, load_settings
 
 XCOM_BACKEND = "sematic_airflow_provider.worker.xcom.SematicXComBackend"
 TRANSPORT = "sematic_airflow_provider.worker.transport.SematicTransport"
@@ -42,7 +42,7 @@ def examine() -> list[Finding]:
             *findings,
             Finding("settings", "error", str(error), "correct the option in airflow.cfg or its environment variable"),
         ]
-    checks: tuple[Callable[[Settings], Iterator[Finding]], ...] = (_store, _delivery, _tables, _bundle, _pods)
+    checks: tuple[Callable[[Settings], Iterator[Finding]], ...] = (_store, _waiting, _delivery, _tables, _bundle, _pods)
     for check in checks:
         findings.extend(check(settings))
     return findings
@@ -102,23 +102,27 @@ def _store(settings: Settings) -> Iterator[Finding]:
     except SematicError as error:
         yield Finding("store", "error", settings.store, str(error))
         return
-    waiting = [path for path in store.list_documents("spool") if path.endswith(".json") and "/rejected/" not in path]
-    rejected = [path for path in store.list_documents("spool/rejected") if path.endswith(".json")]
     yield Finding("store", "ok", f"{store.url}, readable and writable")
-    if waiting:
-        yield Finding(
-            "waiting events",
-            "warning",
-            f"{len(waiting)} in the store",
-            "start the API server, or run: airflow sematic drain",
-        )
-    if rejected:
-        yield Finding(
-            "rejected events",
-            "warning",
-            f"{len(rejected)} in {store.url}/spool/rejected",
-            "read the .reason.txt beside each",
-        )
+
+
+def _waiting(settings: Settings) -> Iterator[Finding]:
+    from sematic_airflow_provider.cli.delivery import places
+
+    try:
+        for place in places(settings):
+            if place.waiting:
+                since = f" since {place.since:%Y-%m-%d %H:%M:%S} UTC" if place.since else ""
+                why = f"; the API server is not asked now: {place.refusal}" if place.refusal else ""
+                fix = "start the API server, or run: airflow sematic drain"
+                yield Finding("waiting events", "warning", f"{place.waiting} in {place.where}{since}{why}", fix)
+            if place.rejected:
+                found = f"{place.rejected} in {place.where}/rejected"
+                fix = "read the .reason.txt beside each; airflow sematic drain --rejected tries them again"
+                yield Finding("rejected events", "warning", found, fix)
+    except SematicError:
+        return  # what is wrong with the store has been found already
+    except OSError as error:
+        yield Finding("waiting events", "error", str(error), "make the folder readable for who runs Airflow")
 
 
 def _delivery(settings: Settings) -> Iterator[Finding]:
@@ -134,7 +138,8 @@ def _delivery(settings: Settings) -> Iterator[Finding]:
             "set [sematic] lineage_url or [api] base_url",
         )
     else:
-        yield Finding("delivery of events", "ok", f"posted to {settings.lineage_url}")
+        way = "by each task" if settings.spool == IN_STORE else f"by way of {settings.spool}"
+        yield Finding("delivery of events", "ok", f"posted to {settings.lineage_url} {way}")
 
 
 def _tables(settings: Settings) -> Iterator[Finding]:

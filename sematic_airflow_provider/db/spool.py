@@ -1,4 +1,4 @@
-"""The drain: events that could not be posted wait as documents in the artifact store, and are taken in from there.
+"""The drain: events that wait in a spool are taken straight into the tables.
 
 Taking in is idempotent, so several drains at once, or one that dies between taking an event in and deleting its document, do no harm.
 """
@@ -10,19 +10,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from airflow.utils.session import create_session
-from sqlalchemy.exc import DataError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
-from sematic_airflow_provider.artifacts.store import Store, check_path
+from sematic_airflow_provider.artifacts.store import Store
 from sematic_airflow_provider.db import owners
 from sematic_airflow_provider.db.event_store import ingest
-from sematic_airflow_provider.errors import DocumentTooLargeError, EventRejectedError
-from sematic_airflow_provider.lineage.events import Event, json_of_text, parse_event
+from sematic_airflow_provider.delivery.spool import REJECTED, SPOOL, Spool, StoreSpool, batches, check_whole
+from sematic_airflow_provider.errors import EventRejectedError
+from sematic_airflow_provider.lineage.events import Event, event_of_text
+
+__all__ = ["REJECTED", "SPOOL", "Drained", "drain", "drain_spool"]
 
 log = logging.getLogger(__name__)
 
-SPOOL = "spool"
-REJECTED = "spool/rejected"
 _BATCH = 100
+_BATCH_BYTES = 8 << 20
+_OF_THE_DATABASE = (OperationalError, InterfaceError)
+_FAILURES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +36,12 @@ class Drained:
     delivered: int = 0
     rejected: int = 0
 
+    def __add__(self, other: Drained) -> Drained:
+        return Drained(self.delivered + other.delivered, self.rejected + other.rejected)
+
     def __str__(self) -> str:
         text = f"{self.delivered} event{'' if self.delivered == 1 else 's'} delivered"
-        return text + (f", {self.rejected} rejected (see {REJECTED} in the store)" if self.rejected else "")
+        return text + (f", {self.rejected} rejected (see {REJECTED} beside them)" if self.rejected else "")
 
 
 def drain(store: Store) -> Drained:
@@ -45,67 +52,80 @@ def drain(store: Store) -> Drained:
         SQLAlchemyError: the database refused; what was not taken in stays where it is.
     """
     owners.register(store)
-    waiting = [path for path in store.list_documents(SPOOL) if path.endswith(".json") and is_document_path(path)]
+    return drain_spool(StoreSpool(store))
+
+
+def drain_spool(spool: Spool) -> Drained:
+    """Take in all that waits in one place, the oldest first.
+
+    Raises:
+        StoreError, OSError: the place cannot be read or written.
+        SQLAlchemyError: the database refused; what was not taken in stays where it is.
+    """
     delivered = rejected = 0
-    for start in range(0, len(waiting), _BATCH):
-        events, bad = _read(store, waiting[start : start + _BATCH])
-        for path, reason in _take_in(events).items():
-            bad[path] = (events.pop(path).text.encode(), reason)
-        for path in events:
-            store.delete_document(path)
-        for path, (data, reason) in bad.items():
-            _set_aside(store, path, data, reason)
-        delivered, rejected = delivered + len(events), rejected + len(bad)
+    for batch in batches(spool, spool.waiting(), _BATCH, _BATCH_BYTES):
+        events, refused = _parsed(batch)
+        taken, unfit = _take_in(events)
+        spool.remove(taken)
+        refused |= unfit
+        for name, reason in refused.items():
+            spool.reject(name, batch[name], reason)
+        delivered, rejected = delivered + len(taken), rejected + len(refused)
     return Drained(delivered, rejected)
 
 
-def _take_in(events: Mapping[str, Event]) -> dict[str, str]:
-    """Ingest all; one by one where that fails, so that one that the database cannot hold does not hold up the others. Gives the paths of such, and why."""
-    refused: dict[str, str] = {}
-    try:
-        with create_session(scoped=False) as session:
-            ingest(session, list(events.values()))
-    except (DataError, ValueError):
-        for path, event in events.items():
-            try:
-                with create_session(scoped=False) as session:
-                    ingest(session, [event])
-            except (DataError, ValueError) as error:
-                refused[path] = f"the database cannot hold it: {error}"
-    return refused
-
-
-def _read(store: Store, paths: list[str]) -> tuple[dict[str, Event], dict[str, tuple[bytes, str]]]:
+def _parsed(batch: Mapping[str, bytes]) -> tuple[dict[str, Event], dict[str, str]]:
     events: dict[str, Event] = {}
-    bad: dict[str, tuple[bytes, str]] = {}
-    for path in paths:
+    refused: dict[str, str] = {}
+    for name, data in batch.items():
         try:
-            data = store.read_document(path)
-        except DocumentTooLargeError as error:
-            log.warning("%s: no event of ours, it is left where it is", error)
-            continue
-        if data is None:
-            continue  # another drain was faster
-        try:
-            events[path] = parse_event(json_of_text(data))
+            check_whole(name, data)
+            events[name] = event_of_text(data)
         except EventRejectedError as error:
-            bad[path] = (data, str(error))
-    return events, bad
+            refused[name] = str(error)
+    return events, refused
 
 
-def is_document_path(path: str) -> bool:
-    """Whether the store can read and delete it; a file with another name was not written by us, and is left alone."""
+def _take_in(events: Mapping[str, Event]) -> tuple[list[str], dict[str, str]]:
+    """Ingest all; one by one where that fails, so that one that cannot be held does not hold up the others.
+
+    Gives the names of those that were taken, and of those that never can be, with the reason. What the database failed on may be tried again.
+    """
+    if not events:
+        return [], {}
     try:
-        check_path(path)
-    except ValueError:
-        log.warning("%s is no event of ours, it is left where it is", path)
-        return False
-    return True
+        _ingest(list(events.values()))
+        return list(events), {}
+    except Exception as error:
+        if isinstance(error, DBAPIError) and error.connection_invalidated:
+            raise
+    taken: list[str] = []
+    refused: dict[str, str] = {}
+    failures = 0
+    for name, event in events.items():
+        try:
+            _ingest([event])
+            taken.append(name)
+            failures = 0
+        except _OF_THE_DATABASE as error:
+            failures += 1
+            if failures == _FAILURES or error.connection_invalidated:  # not one event's fault
+                if taken or refused:
+                    break
+                raise
+            log.warning("the lineage event %s cannot be taken in now: %s", name, error.orig)
+        except Exception as error:
+            log.warning("the lineage event %s cannot be taken in", name, exc_info=True)
+            refused[name] = _reason(error)
+    return taken, refused
 
 
-def _set_aside(store: Store, path: str, data: bytes, reason: str) -> None:
-    name = path.rsplit("/", 1)[-1]
-    log.warning("the lineage event %s is rejected: %s", name, reason)
-    store.write_document(f"{REJECTED}/{name}", data)
-    store.write_document(f"{REJECTED}/{name}.reason.txt", reason.encode())
-    store.delete_document(path)
+def _ingest(events: list[Event]) -> None:
+    with create_session(scoped=False) as session:
+        ingest(session, events)
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, DBAPIError):
+        return f"the database cannot hold it: {error.orig}"
+    return f"it cannot be taken in: {type(error).__name__}: {error}"

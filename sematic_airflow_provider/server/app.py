@@ -12,17 +12,14 @@ from typing import Any
 from airflow.api_fastapi.app import get_auth_manager
 from airflow.api_fastapi.core_api.security import GetUserDep
 from fastapi import FastAPI, Request
-from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse
 from fastapi.staticfiles import StaticFiles
-from sqlalchemy.exc import DataError, DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import DataError, DBAPIError
 
 from sematic_airflow_provider import __version__
-from sematic_airflow_provider.configured_store import configured_store
-from sematic_airflow_provider.db.spool import Drained, drain
-from sematic_airflow_provider.errors import EventRejectedError, NodeNotFoundError, SematicError
+from sematic_airflow_provider.errors import EventRejectedError, NodeNotFoundError
+from sematic_airflow_provider.server.draining import keep_draining
 from sematic_airflow_provider.server.routes import details, events, graphs, previews
-from sematic_airflow_provider.settings import Settings, load_settings
 
 log = logging.getLogger(__name__)
 
@@ -62,34 +59,13 @@ def create_app(static: Path = STATIC) -> FastAPI:
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     app.state.auth_manager = get_auth_manager()  # Airflow's dependencies look for it on the app that a request is for
-    draining = asyncio.create_task(_keep_draining())
+    draining = asyncio.create_task(keep_draining())
     try:
         yield
     finally:
         draining.cancel()
         with suppress(asyncio.CancelledError):
             await draining
-
-
-async def _keep_draining() -> None:
-    """Fetch the events that wait in the store, now and then."""
-    while True:
-        interval = 10
-        try:
-            settings = load_settings()
-            interval = settings.drain_interval
-            if interval == 0:
-                return
-            drained = await run_in_threadpool(_drain, settings)
-            if drained.delivered or drained.rejected:
-                log.info("lineage events that waited in the store: %s", drained)
-        except (SematicError, SQLAlchemyError, OSError, ValueError) as error:
-            log.warning("lineage events that wait in the store cannot be fetched now: %s", _first_line(error))
-        await asyncio.sleep(interval or 10)
-
-
-def _drain(settings: Settings) -> Drained:
-    return drain(configured_store(settings))
 
 
 def _not_built() -> JSONResponse:
