@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,8 +12,6 @@ from sqlalchemy.orm import Session, aliased
 
 from sematic_airflow_provider.db.models import DataRow, IoRow, RunRow
 from sematic_airflow_provider.db.neighbours import chunks
-from sematic_airflow_provider.db.packed import facets
-from sematic_airflow_provider.lineage.fold import settled_state
 from sematic_airflow_provider.lineage.graph import (
     ArtifactNode,
     DatasetNode,
@@ -57,35 +55,22 @@ def run_nodes(session: Session, rows: Sequence[RunRow], readable: Readable = eve
             session, RunRow, RunRow.run_id, sorted({row.parent_run_id for row in rows if row.parent_run_id})
         )
     }
-    task_states = _task_states(session, list(parents.values()))
     found: list[RunNode] = []
     for row in rows:
         parent = parents.get(row.parent_run_id or "")
-        node = _run_node(row, task_states.get(parent.run_id) if parent else None)
+        node = _run_node(row)
         dag_id = row.dag_id or (parent.dag_id if parent else None)
         locked = lock(node) if not readable(dag_id) else node
         found.append(locked)  # type: ignore[arg-type] # a run stays a run
     return found
 
 
-def _task_states(session: Session, dag_runs: Sequence[RunRow]) -> dict[str, Mapping[str, Any]]:
-    """What the ends of Dag runs told of their tasks, by task id; empty while one runs, and for runs that are no Dag runs."""
-    ended = [row for row in dag_runs if row.ended_at]
-    states: dict[str, Mapping[str, Any]] = {row.run_id: {} for row in dag_runs}
-    for row, told in zip(ended, facets(session, [row.facets for row in ended]), strict=True):
-        state = told.get("airflowState")
-        tasks = state.get("tasksState") if isinstance(state, dict) else None
-        states[row.run_id] = tasks if isinstance(tasks, dict) else {}
-    return states
-
-
-def _run_node(row: RunRow, task_states: Mapping[str, Any] | None) -> RunNode:
-    told = task_states.get(row.task_id or "") if task_states and row.map_index < 0 else None
+def _run_node(row: RunRow) -> RunNode:
     return RunNode(
         id=f"run:{row.run_id}",
         label=run_label(row.task_id, row.name) + (f" [{row.map_index}]" if row.map_index >= 0 else ""),
         run_id=row.run_id,
-        state=settled_state(row.state, told if isinstance(told, str) else None),
+        state=row.state,
         job_namespace=row.namespace,
         job_name=row.name,
         dag_id=row.dag_id,

@@ -19,6 +19,8 @@ from sematic_airflow_provider.artifacts.ref import ArtifactRef
 
 log = logging.getLogger(__name__)
 
+_MOST_PULLS = 1000
+
 
 @dataclass(frozen=True, slots=True)
 class StepKey:
@@ -37,14 +39,34 @@ class StepKey:
         return mine == theirs and (0 in (self.try_number, other.try_number) or self.try_number == other.try_number)
 
 
+@dataclass(frozen=True, slots=True)
+class Pull:
+    """What one task pushed and another has fetched."""
+
+    dag_id: str
+    run_id: str
+    task_id: str
+    key: str
+
+
 @dataclass(slots=True)
 class Capture:
-    """Reads and writes by digest and key, metrics by name; the last value of a metric counts."""
+    """Reads and writes by digest and key, metrics by name; the last value of a metric counts.
+
+    ``pulls`` are what was fetched of other tasks, with the artifact that it was, where it was one.
+    """
 
     key: StepKey
     reads: dict[Digest, ArtifactRef] = field(default_factory=dict)
     writes: dict[str, ArtifactRef] = field(default_factory=dict)
     metrics: dict[str, float | str] = field(default_factory=dict)
+    pulls: dict[Pull, ArtifactRef | None] = field(default_factory=dict)
+
+    def note_pull(self, pull: Pull, ref: ArtifactRef | None) -> None:
+        """This step has fetched what another task pushed."""
+        own = (self.key.dag_id, self.key.run_id, self.key.task_id)
+        if (pull.dag_id, pull.run_id, pull.task_id) != own and len(self.pulls) < _MOST_PULLS:
+            self.pulls.setdefault(pull, ref)
 
     def note_read(self, ref: ArtifactRef) -> None:
         """This step has read the artifact."""

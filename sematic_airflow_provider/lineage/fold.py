@@ -15,12 +15,12 @@ from typing import Any, Final, Literal
 from sematic_airflow_provider.artifacts.digest import digest_record
 from sematic_airflow_provider.artifacts.ref import ArtifactRef
 from sematic_airflow_provider.errors import InvalidRefError
+from sematic_airflow_provider.lineage.dataset_names import canonical
+from sematic_airflow_provider.lineage.ends import RECONCILED, end_of, is_recorded
 from sematic_airflow_provider.lineage.events import Event
 
 Direction = Literal["read", "write"]
 
-_STATES: Final = {"COMPLETE": "success", "FAIL": "failed", "ABORT": "failed", "START": "running", "RUNNING": "running"}
-_ENDS: Final = ("COMPLETE", "FAIL", "ABORT")
 _CACHE: Final = ("hit", "miss", "off", "refreshed")
 _MAX_SIZE: Final = 2**63 - 1
 _OWN_FACETS: Final = ("schema", "outputStatistics", "datasetType", "inputStatistics")
@@ -92,26 +92,28 @@ def fold(events: Iterable[Event]) -> RunRecord:
     """
     unique = {event.digest: event for event in events if event.kind == "run"}
     ordered = sorted(unique.values(), key=lambda e: (e.time, e.digest))
+    recorded = [event for event in ordered if is_recorded(event)]
+    told = [event for event in ordered if not is_recorded(event)]
     run_ids = {event.run_id for event in ordered}
     run_id = run_ids.pop() if len(run_ids) == 1 else None
     if run_id is None:
         raise ValueError("fold takes the events of exactly one run")
-    last = ordered[-1]
-    facets = _latest(_mapping(_mapping(e.payload["run"]).get("facets")) for e in ordered)
-    job_facets = _latest(_mapping(_mapping(e.payload["job"]).get("facets")) for e in ordered)
-    starts = [e.time for e in ordered if e.type == "START"]
-    ends = [e for e in ordered if e.type in _ENDS]
-    ended = ends[-1] if ends else None
+    last = (told or recorded)[-1]
+    in_rank = recorded + told  # what Airflow's record says gives way to what the run itself said
+    facets = _latest(_mapping(_mapping(e.payload["run"]).get("facets")) for e in in_rank)
+    job_facets = _latest(_mapping(_mapping(e.payload["job"]).get("facets")) for e in in_rank)
+    starts = [e.time for e in told if e.type == "START"]
+    end = end_of(told, recorded)
+    if not starts and end is not None and end.started_at is not None:
+        starts = [end.started_at]
     return RunRecord(
         run_id=run_id,
         namespace=last.namespace,
         name=last.name,
-        state=_STATES[ended.type]
-        if ended
-        else ("running" if starts or any(e.type == "RUNNING" for e in ordered) else "unknown"),
+        state=end.state if end else ("running" if starts or any(e.type == "RUNNING" for e in told) else "unknown"),
         first_at=min(starts) if starts else ordered[0].time,
         started_at=min(starts) if starts else None,
-        ended_at=ended.time if ended else None,
+        ended_at=end.at if end else None,
         parent_run_id=_run_id(_mapping(facets.get("parent"))),
         root_run_id=_run_id(_mapping(_mapping(facets.get("parent")).get("root"))),
         cache=_cache_status(facets),
@@ -121,22 +123,6 @@ def fold(events: Iterable[Event]) -> RunRecord:
         event_count=len(ordered),
         **_airflow_identity(facets, last.name),
     )
-
-
-def settled_state(state: str, told: str | None) -> str:
-    """The state of a task's run, where the end of its Dag run told another.
-
-    Airflow sends the same event for a task that was skipped as for one that succeeded, and none at all for one whose process was killed.
-
-    Args:
-        state: by the run's own events.
-        told: the task's state when the Dag run had ended; None where that is not known.
-    """
-    if told == "skipped" and state in ("success", "running"):
-        return "skipped"
-    if told is not None and state == "running":
-        return "failed" if told == "failed" else "unknown"
-    return state
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:
@@ -153,6 +139,8 @@ def _latest(facets: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
 def _airflow_identity(facets: Mapping[str, Any], job_name: str) -> dict[str, Any]:
     """Dag, run, task, map index and try, from the facets that Airflow's OpenLineage provider sends."""
     airflow = _mapping(facets.get("airflow")) or _mapping(facets.get("airflowDagRun"))
+    if not airflow and (recorded := _mapping(facets.get(RECONCILED))):
+        return _recorded_identity(recorded)
     instance = _mapping(airflow.get("taskInstance"))
     dag_id = _optional_text(_mapping(airflow.get("dag")).get("dag_id"))
     task_id = _optional_text(_mapping(airflow.get("task")).get("task_id"))
@@ -164,6 +152,16 @@ def _airflow_identity(facets: Mapping[str, Any], job_name: str) -> dict[str, Any
         "task_id": task_id,
         "map_index": _whole(instance.get("map_index"), -1),
         "try_number": _whole(instance.get("try_number"), 0),
+    }
+
+
+def _recorded_identity(facet: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "dag_id": _optional_text(facet.get("dagId")),
+        "dag_run_id": _optional_text(facet.get("dagRunId")),
+        "task_id": _optional_text(facet.get("taskId")),
+        "map_index": _whole(facet.get("mapIndex"), -1),
+        "try_number": _whole(facet.get("tryNumber"), 0),
     }
 
 
@@ -209,10 +207,12 @@ class _Entry:
 def _data(events: list[Event], step: Mapping[str, Any]) -> Iterator[DataRecord]:
     """Union over the events of what was read and written, facets of the same entry by the rule for facets."""
     found: dict[tuple[Direction, str, str, str | None], _Entry] = {}
+    links = _symlinks(events)
     for event in events:
         for direction, dataset, facets in _datasets(event):
+            told = (dataset["namespace"], dataset["name"])
             entry = found.setdefault(
-                (direction, dataset["namespace"], dataset["name"], _version(facets)), _Entry(event.time)
+                (direction, *canonical(*told, links.get(told)), _version(facets)), _Entry(event.time)
             )
             entry.facets.update({name: facet for name, facet in facets.items() if facet is not None})
     for (direction, namespace, name, version), entry in sorted(
@@ -226,6 +226,16 @@ def _data(events: list[Event], step: Mapping[str, Any]) -> Iterator[DataRecord]:
         }
         for label in _labels(step, direction, name, ref):
             yield DataRecord(direction, namespace, name, version, label, ref, kept, entry.seen_at)
+
+
+def _symlinks(events: list[Event]) -> dict[tuple[str, str], Any]:
+    """The facet ``symlinks`` of each data set that has one in any event: a run tells the same name without it too."""
+    return {
+        (dataset["namespace"], dataset["name"]): facets["symlinks"]
+        for event in events
+        for _, dataset, facets in _datasets(event)
+        if facets.get("symlinks")
+    }
 
 
 def _datasets(event: Event) -> Iterator[tuple[Direction, Mapping[str, Any], Mapping[str, Any]]]:

@@ -7,6 +7,8 @@ import base64
 from sematic_airflow_provider.artifacts.digest import digest_record
 
 RETURN_KEY = "return_value"
+PRODUCER = "https://github.com/sematic-ai/sematic-airflow-provider"
+"""Who says so, in events of our own. Without a version: what is made again by another one must be the same event."""
 
 
 def output_name(dag_id: str, task_id: str, key: str = RETURN_KEY) -> str:

@@ -29,15 +29,26 @@ def bundle_of(task_instance: Any) -> dict[str, str | None] | None:
 
 
 def parameters_of(context: Any) -> dict[str, Any]:
-    """The parameters of the run by name, as JSON has them: defaults of the Dag, and what the run was triggered with. Not redacted yet."""
+    """The parameters of the run by name, as JSON has them: defaults of the Dag, and what the run was triggered with. Not redacted yet.
+
+    What it was triggered with and is no parameter, or not the value that the parameter has, stands under ``conf.<name>``.
+    """
     params = context.get("params") or {}
     try:
         found = params.dump() if hasattr(params, "dump") else dict(params)
         plain: dict[str, Any] = json.loads(json.dumps(found, default=str, skipkeys=True))
+        conf = json.loads(json.dumps(dict(_conf_of(context)), default=str, skipkeys=True))
+        plain |= {f"conf.{name}": value for name, value in conf.items() if name not in plain or plain[name] != value}
     except Exception as error:  # noqa: BLE001 - values of parameters may be anything in tests: to describe a step must not fail it
         log.warning("the parameters of the run are not recorded: %s: %s", type(error).__name__, error)
         return {}
     return plain
+
+
+def _conf_of(context: Any) -> dict[str, Any]:
+    """Without what OpenLineage passes on there, which has a facet of its own."""
+    conf = getattr(context.get("dag_run"), "conf", None)
+    return {name: value for name, value in conf.items() if name != "openlineage"} if isinstance(conf, dict) else {}
 
 
 def _tested() -> bool:

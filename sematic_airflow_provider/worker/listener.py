@@ -1,4 +1,4 @@
-"""Task listener: tells lineage about artifacts that tasks other than ours read and wrote (``@task``, classic operators).
+"""Task listener: tells lineage about tasks other than ours (``@task``, classic operators), and what their artifacts were.
 
 In the scheduler and the other processes that fork, it loads what their children need of this package.
 """
@@ -6,6 +6,7 @@ In the scheduler and the other processes that fork, it loads what their children
 from __future__ import annotations
 
 import logging
+from collections.abc import Generator
 from typing import Any
 
 from airflow.listeners import hookimpl
@@ -30,39 +31,62 @@ def on_starting(component: Any) -> None:
         log.exception("what task processes need could not be loaded before they are forked")
 
 
-@hookimpl(tryfirst=True)
-def on_task_instance_success(previous_state: Any, task_instance: Any) -> None:
-    """Before the OpenLineage provider reports the end: after it, an event would come too late."""
-    _tell(task_instance)
+@hookimpl(wrapper=True)
+def on_task_instance_success(previous_state: Any, task_instance: Any) -> Generator[None, Any, Any]:
+    """Around the OpenLineage provider, which reports the end: after that, an event would come too late."""
+    return (yield from _around(task_instance, "success"))
 
 
-@hookimpl(tryfirst=True)
-def on_task_instance_failed(previous_state: Any, task_instance: Any, error: Any) -> None:
+@hookimpl(wrapper=True)
+def on_task_instance_failed(previous_state: Any, task_instance: Any, error: Any) -> Generator[None, Any, Any]:
     """A task that failed has read what it has read."""
-    _tell(task_instance)
+    return (yield from _around(task_instance, "failed"))
 
 
-def _tell(task_instance: Any) -> None:
-    step = capture.current()
-    if step is None or not hasattr(task_instance, "get_template_context"):
-        return  # nothing was read or written, or this is not a task process (a state set by hand)
-    from sematic_airflow_provider.worker.context import step_key
-    from sematic_airflow_provider.worker.operator import SematicOperator
+@hookimpl(wrapper=True)
+def on_task_instance_skipped(previous_state: Any, task_instance: Any) -> Generator[None, Any, Any]:
+    """The provider reports a task that was skipped as one that succeeded."""
+    return (yield from _around(task_instance, "skipped"))
 
-    if isinstance(task_instance.task, SematicOperator) or not step.key.same_instance(step_key(task_instance)):
-        return  # steps of ours tell for themselves
-    if not (step.reads or step.writes):
-        return
+
+def _around(task_instance: Any, state: str) -> Generator[None, Any, Any]:
+    in_task = hasattr(
+        task_instance, "get_template_context"
+    )  # else a state set by hand, in the API server or the scheduler
+    if in_task:
+        _tell(task_instance, state)
     try:
-        from airflow.providers.openlineage.api import emit_dataset_lineage
+        return (yield)
+    finally:
+        if in_task:
+            _forget_hook_lineage()
 
-        from sematic_airflow_provider.worker.openlineage import input_of, metrics_facet, output_of
 
-        emit_dataset_lineage(
-            inputs=[input_of(ref) for ref in step.reads.values()],
-            outputs=[output_of(ref, {}) for ref in step.writes.values()],
-            task_instance=task_instance,
-            additional_run_facets=metrics_facet(step.metrics),
-        )
+def _tell(task_instance: Any, state: str) -> None:
+    try:
+        from sematic_airflow_provider.worker.context import step_key
+        from sematic_airflow_provider.worker.operator import SematicOperator
+        from sematic_airflow_provider.worker.telling import tell_of_skip, tell_of_task
+
+        step = capture.current()
+        if step is not None and not step.key.same_instance(step_key(task_instance)):
+            step = None  # of a task that ran before in this process
+        if not isinstance(task_instance.task, SematicOperator):
+            tell_of_task(task_instance, step, state)
+        elif state == "skipped":
+            tell_of_skip(task_instance)  # all else steps of ours tell for themselves
     except Exception:  # the one broad edge: failing to describe a task must not fail it
         log.exception("the lineage of %s could not be told", task_instance.task_id)
+
+
+def _forget_hook_lineage() -> None:
+    """What hooks told of a task that has ended is not told again of the next: ``airflow dags test`` runs all tasks in one process."""
+    try:
+        from airflow.sdk import lineage
+
+        if lineage.get_hook_lineage_collector.cache_info().currsize:  # else there is none, and making one takes seconds
+            collector = lineage.get_hook_lineage_collector()
+            for name in ("_inputs", "_outputs", "_input_counts", "_output_counts", "_extra", "_extra_counts"):
+                getattr(collector, name).clear()
+    except (ImportError, AttributeError):
+        log.debug("this Airflow keeps the lineage of hooks elsewhere", exc_info=True)

@@ -12,6 +12,7 @@ from airflow.providers.openlineage.extractors import OperatorLineage
 from openlineage.client.event_v2 import InputDataset, OutputDataset
 from openlineage.client.facet_v2 import (
     DatasetFacet,
+    JobFacet,
     RunFacet,
     dataset_type_dataset,
     dataset_version_dataset,
@@ -138,6 +139,25 @@ class SematicCacheRunFacet(RunFacet):
 
 
 @_facet
+class SematicTaskRunFacet(RunFacet):
+    """``sematic_task``: a task that is no step of ours."""
+
+    operator: str
+    function: str | None
+    file: str | None
+    line: int | None
+    arguments: dict[str, Any]
+    inlets: list[dict[str, Any]]
+    outlets: list[dict[str, Any]]
+    state: str
+    _additional_skip_redact: ClassVar[list[str]] = ["operator", "function", "file", "arguments", "state"]
+
+    @staticmethod
+    def _get_schema() -> str:
+        return f"{_SCHEMAS}/sematic_task.json"
+
+
+@_facet
 class SematicArtifactDatasetFacet(DatasetFacet):
     """``sematic_artifact``: the ref, field by field, and what its codec promises."""
 
@@ -163,6 +183,7 @@ _RUN_FACETS: Mapping[str, type[RunFacet]] = {
     "sematic_resources": SematicResourcesRunFacet,
     "sematic_metrics": SematicMetricsRunFacet,
     "sematic_cache": SematicCacheRunFacet,
+    "sematic_task": SematicTaskRunFacet,
 }
 
 
@@ -171,7 +192,7 @@ def lineage_of_step(record: StepRecord, reads: Iterable[ArtifactRef]) -> Operato
     return OperatorLineage(
         inputs=[input_of(ref) for ref in reads],
         outputs=[output_of(ref, record.facts.get(key, {})) for key, ref in record.outputs.items()],
-        run_facets=_run_facets(redacted(record.facets())),
+        run_facets=run_facets(redacted(record.facets())),
         job_facets=_job_facets(record),
     )
 
@@ -235,7 +256,8 @@ def _dataset_facets(ref: ArtifactRef) -> dict[str, DatasetFacet]:
     return facets
 
 
-def _run_facets(content: Mapping[str, Mapping[str, Any]]) -> dict[str, RunFacet]:
+def run_facets(content: Mapping[str, Mapping[str, Any]]) -> dict[str, RunFacet]:
+    """Run facets of their names and contents, which are redacted already."""
     return {
         name: _STANDARD[name](fields) if name in _STANDARD else _own(name, fields) for name, fields in content.items()
     }
@@ -274,11 +296,18 @@ _STANDARD: Mapping[str, Callable[[Mapping[str, Any]], RunFacet]] = {
 }
 
 
+def source_facet(text: str) -> dict[str, JobFacet]:
+    """The facet of Python source, without secrets; empty where source is not to be told."""
+    if not conf.is_source_enabled():
+        return {}
+    source = redacted_text(without_credentials(without_assigned_secrets(text)))
+    return {"sourceCode": source_code_job.SourceCodeJobFacet(language="python", sourceCode=source)}
+
+
 def _job_facets(record: StepRecord) -> dict[str, Any]:
     facets: dict[str, Any] = {}
-    if record.source and conf.is_source_enabled():
-        source = redacted_text(without_credentials(without_assigned_secrets(record.source)))
-        facets["sourceCode"] = source_code_job.SourceCodeJobFacet(language="python", sourceCode=source)
+    if record.source:
+        facets |= source_facet(record.source)
     git = (record.provenance or {}).get("git") or {}
     if git.get("remote") and git.get("commit"):
         facets["sourceCodeLocation"] = source_code_location_job.SourceCodeLocationJobFacet(

@@ -96,6 +96,8 @@ class SematicOperator(DecoratedOperator, PythonOperator):
         self.show_return_value_in_logs = False  # values belong into the store, not into logs
         self.inlets.extend(asset for asset in collect_assets(self.op_args, self.op_kwargs) if asset not in self.inlets)
         self._record: StepRecord | None = None
+        self._assets_read: dict[str, str] = {}
+        self._assets_written: dict[str, str] = {}
 
     def render_template(
         self, content: Any, context: Any, jinja_env: Any = None, seen_oids: set[int] | None = None
@@ -104,7 +106,9 @@ class SematicOperator(DecoratedOperator, PythonOperator):
         if isinstance(content, (ArtifactRef, Enum)):  # a StrEnum would come back as text
             return content
         if isinstance(content, BaseAsset):
-            return artifact_of_asset(content, context)
+            ref = artifact_of_asset(content, context)
+            self._assets_read[getattr(content, "name", "")] = ref.digest
+            return ref
         if isinstance(content, MappedArgument):
             return own_member(content, context)
         if isinstance(content, XComArg) and not isinstance(content, PlainXComArg):
@@ -253,6 +257,7 @@ class SematicOperator(DecoratedOperator, PythonOperator):
         ref = self._whole(record, store)
         for asset in assets:
             context["outlet_events"][asset].extra["sematic"] = ref.to_json()
+            self._assets_written[asset.name] = ref.digest
 
     def _whole(self, record: StepRecord, store: Repository) -> ArtifactRef:
         """One ref for all that the step returned."""
@@ -294,8 +299,15 @@ class SematicOperator(DecoratedOperator, PythonOperator):
     def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:
         """Called by the OpenLineage provider when the task has succeeded, and when it has failed: with all that is known by then."""
         from sematic_airflow_provider.worker.openlineage import lineage_of_step
+        from sematic_airflow_provider.worker.telling import with_surroundings
 
         if self._record is None:
             return self.get_openlineage_facets_on_start()
         step = capture.for_step(step_key(task_instance))
-        return lineage_of_step(self._record, reads=tuple(step.reads.values()))
+        return with_surroundings(
+            lineage_of_step(self._record, reads=tuple(step.reads.values())),
+            self,
+            step,
+            read=self._assets_read,
+            written=self._assets_written,
+        )

@@ -14,7 +14,12 @@ from typing import Any, Final
 from urllib.parse import quote, quote_plus
 
 from sematic_airflow_provider.artifacts.ref import ArtifactRef
-from sematic_airflow_provider.lineage.sensitive import HIDDEN, is_sensitive_name
+from sematic_airflow_provider.lineage.sensitive import (
+    HIDDEN,
+    is_sensitive_name,
+    without_assigned_secrets,
+    without_credentials,
+)
 
 _SHORTEST_LINE: Final = 8
 _SMALL: Final = 1024
@@ -90,6 +95,10 @@ class _Walk:
             return facet
         found = self.value(facet)
         found.update({key: facet[key] for key in ("_producer", "_schemaURL") if key in facet})
+        if name == "sourceCode" and isinstance(
+            found.get("sourceCode"), str
+        ):  # also what the provider sends of classic operators
+            found["sourceCode"] = without_credentials(without_assigned_secrets(found["sourceCode"]))
         if name in ("airflow", "airflowDagRun"):
             for section, content in facet.items():
                 if isinstance(content, Mapping):

@@ -6,7 +6,7 @@ imported at its top.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
@@ -19,6 +19,8 @@ from sematic_airflow_provider.lineage import capture
 from sematic_airflow_provider.lineage.naming import RETURN_KEY, output_name
 
 _lazy: ContextVar[bool] = ContextVar("sematic_lazy_refs", default=False)
+_found: ContextVar[ArtifactRef | None] = ContextVar("sematic_found_ref", default=None)
+"""Of the XCom that is being fetched."""
 
 
 @contextmanager
@@ -100,6 +102,7 @@ class SematicXComBackend(BaseXCom):
         if not ArtifactRef.is_json(result.value):
             return BaseXCom.deserialize_value(result)
         ref = ArtifactRef.from_json(result.value)
+        _found.set(ref)
         if _lazy.get():
             return ref
         note_read(ref)
@@ -108,6 +111,30 @@ class SematicXComBackend(BaseXCom):
         except ArtifactCorruptedError as error:
             heal(error, repository().store, [ref])
             raise
+
+    @classmethod
+    def get_one(cls, **which: Any) -> Any:
+        """One value that a task pushed; noted as fetched by the task that runs."""
+        token = _found.set(None)
+        try:
+            value = super().get_one(**which)
+            if value is not None:
+                _note_pull(which)
+            return value
+        finally:
+            _found.reset(token)
+
+    @classmethod
+    def get_all(cls, **which: Any) -> Any:
+        """What all instances of a task pushed; noted as fetched by the task that runs."""
+        token = _found.set(None)
+        try:
+            values = super().get_all(**which)
+            if values:
+                _note_pull(which)
+            return values
+        finally:
+            _found.reset(token)
 
     @classmethod
     def purge(cls, xcom: Any, *args: Any) -> None:
@@ -121,6 +148,16 @@ def note_read(ref: ArtifactRef) -> None:
     key = current_step_key()
     if key is not None:
         capture.for_step(key).note_read(ref)
+
+
+def _note_pull(which: Mapping[str, Any]) -> None:
+    from sematic_airflow_provider.worker.context import current_step_key
+
+    key = current_step_key()
+    dag_id, run_id, task_id = (which.get(name) for name in ("dag_id", "run_id", "task_id"))
+    if key is not None and dag_id and run_id and task_id:
+        pull = capture.Pull(dag_id, run_id, task_id, which.get("key") or RETURN_KEY)
+        capture.for_step(key).note_pull(pull, _found.get())
 
 
 def _is_small_json(value: Any, limit: int = 4096) -> bool:

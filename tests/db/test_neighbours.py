@@ -144,33 +144,6 @@ def test_a_run_inside_a_task_is_locked_with_it_and_one_of_no_dag_on_its_own(sess
         assert [n.locked for n in run_nodes(session, rows, lambda dag_id, ids=dag_ids: dag_id in ids)] == locked  # type: ignore[misc]
 
 
-def test_what_the_end_of_the_dag_run_told_settles_states(session: Session) -> None:
-    def of_run(task: str, kind: str) -> dict[str, Any]:
-        return task_event(kind, task, facets={"parent": {"run": {"runId": run_id("dag run")}}})
-
-    _take(
-        session,
-        of_run("killed", "START"),
-        of_run("lost", "START"),
-        of_run("skipped", "COMPLETE"),
-        of_run("fine", "COMPLETE"),
-    )
-    seeds = queries.dag_run_seeds(session, "flow", "run1")
-
-    def states() -> dict[str, Any]:
-        return {n.label: n.state for n in queries.graph(session, seeds, Extent(0)).nodes if n.kind == "run"}
-
-    assert states() == {"killed": "running", "lost": "running", "skipped": "success", "fine": "success"}
-    told = {"killed": "failed", "lost": "success", "skipped": "skipped", "fine": "success"}
-    end = task_event("FAIL", "x", second=60)
-    end["job"]["name"], end["run"] = (
-        "flow",
-        {"runId": run_id("dag run"), "facets": {"airflowState": {"tasksState": told}}},
-    )
-    _take(session, end)
-    assert states() == {"killed": "failed", "lost": "unknown", "skipped": "skipped", "fine": "success"}
-
-
 def _everything(session: Session) -> list[Any]:
     return [
         sorted(

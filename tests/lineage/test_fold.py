@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from sematic_airflow_provider.errors import EventRejectedError
 from sematic_airflow_provider.lineage.events import MAX_DEPTH, json_of_text, parse_event, parse_time
-from sematic_airflow_provider.lineage.fold import fold, settled_state
+from sematic_airflow_provider.lineage.fold import fold
 from tests.events import dataset, ref, task_event
 
 RAW, TABLE = ref("flow.raw.return_value"), ref("flow.join.return_value")
@@ -271,25 +271,6 @@ def test_an_artifact_that_cannot_be_is_a_data_set(change: dict[str, Any]) -> Non
     event = task_event("COMPLETE", "join", reads={"raw": RAW})
     event["inputs"][0]["facets"]["sematic_artifact"].update(change)
     assert fold([parse_event(event)]).data[0].ref is None
-
-
-@pytest.mark.parametrize(
-    ("state", "told", "settled"),
-    [
-        ("running", None, "running"),
-        ("running", "failed", "failed"),
-        ("running", "success", "unknown"),
-        ("running", "upstream_failed", "unknown"),
-        ("running", "skipped", "skipped"),
-        ("success", "skipped", "skipped"),
-        ("success", "failed", "success"),
-        ("failed", "success", "failed"),
-    ],
-)
-def test_the_end_of_the_dag_run_settles_what_the_task_could_not_tell(
-    state: str, told: str | None, settled: str
-) -> None:
-    assert settled_state(state, told) == settled
 
 
 @pytest.mark.parametrize("text", ["1" * 5000, "{", "", "[" * 100_000, b"\xff\xfe"])

@@ -1,0 +1,147 @@
+"""Tells lineage about a task in its own process, beside what Airflow's OpenLineage provider sends: as a RUNNING event, before the provider's last."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from typing import Any
+
+from attrs import evolve
+
+from sematic_airflow_provider.lineage.capture import Capture
+from sematic_airflow_provider.lineage.naming import PRODUCER
+from sematic_airflow_provider.worker.asset_uris import added_outlets, declared_datasets
+from sematic_airflow_provider.worker.data_flow import lineage_facet, sources
+from sematic_airflow_provider.worker.plain_tasks import parameters, source_of, task_facet
+
+
+def tell_of_task(task_instance: Any, step: Capture | None, state: str) -> None:
+    """What a task that is no step of ours was, read and wrote."""
+    from airflow.providers.openlineage import conf
+    from airflow.providers.openlineage.api.core import is_openlineage_active
+    from airflow.providers.openlineage.utils.emission_policy import resolve_task_emission_policy
+
+    from sematic_airflow_provider.worker.openlineage import (
+        input_of,
+        metrics_facet,
+        output_of,
+        run_facets,
+        source_facet,
+    )
+
+    if not is_openlineage_active():
+        return
+    task = task_instance.task
+    policy = resolve_task_emission_policy(operator=task, dag_id=task_instance.dag_id, task_id=task_instance.task_id)
+    if not policy.emit:
+        return
+    inputs: list[Any] = [input_of(ref) for ref in step.reads.values()] if step else []
+    outputs: list[Any] = [output_of(ref, {}) for ref in step.writes.values()] if step else []
+    told: dict[str, Any] = metrics_facet(step.metrics) if step else {}
+    of_job: dict[str, Any] = {}
+    if policy.extract_operator_metadata:
+        context = task_instance.get_template_context()
+        inputs += declared_datasets(task.inlets)
+        outputs += declared_datasets([*task.outlets, *added_outlets(task_instance)])
+        content: dict[str, Mapping[str, Any]] = {"sematic_task": task_facet(task_instance, context, step, state)}
+        if given := parameters(context):
+            content["executionParameters"] = {"parameters": given}
+        told |= run_facets(content)
+        of_job |= lineage_facet(conf.namespace(), sources(task, step), inputs, outputs)
+        text = source_of(task) if policy.include_source_code else None
+        if text:
+            of_job |= source_facet(text)
+    if inputs or outputs or told or of_job:
+        _emit(task_instance, policy, inputs, outputs, told, of_job)
+
+
+def tell_of_skip(task_instance: Any) -> None:
+    """That a step of ours was skipped: the provider's event says that it succeeded."""
+    from airflow.providers.openlineage.api.core import is_openlineage_active
+    from airflow.providers.openlineage.utils.emission_policy import resolve_task_emission_policy
+
+    from sematic_airflow_provider.worker.openlineage import run_facets
+
+    if not is_openlineage_active():
+        return
+    task = task_instance.task
+    policy = resolve_task_emission_policy(operator=task, dag_id=task_instance.dag_id, task_id=task_instance.task_id)
+    if policy.emit:
+        content = {"sematic_task": task_facet(task_instance, task_instance.get_template_context(), None, "skipped")}
+        _emit(task_instance, policy, [], [], run_facets(content), {})
+
+
+def with_surroundings(
+    lineage: Any, task: Any, step: Capture, *, read: Mapping[str, str], written: Mapping[str, str]
+) -> Any:
+    """The lineage of a step of ours with its declared inlets and outlets, and the tasks whose data came in.
+
+    Args:
+        lineage: an ``OperatorLineage`` of what the step read and wrote itself.
+        task: the operator.
+        step: what it fetched.
+        read: by name of an asset, the digest of the artifact that it stood for as an argument.
+        written: by name of an asset, the digest of the artifact that its event carries.
+    """
+    from airflow.providers.openlineage import conf
+
+    inputs = lineage.inputs + declared_datasets(task.inlets, read)
+    outputs = lineage.outputs + declared_datasets(task.outlets, written)
+    flows = lineage_facet(conf.namespace(), sources(task, step), inputs, outputs)
+    return evolve(lineage, inputs=inputs, outputs=outputs, job_facets={**lineage.job_facets, **flows})
+
+
+def _emit(
+    task_instance: Any,
+    policy: Any,
+    inputs: list[Any],
+    outputs: list[Any],
+    of_run: dict[str, Any],
+    of_job: dict[str, Any],
+) -> None:
+    """As the provider's ``emit_dataset_lineage`` does, which refuses an event without data sets."""
+    from airflow.providers.openlineage.api.core import emit
+    from airflow.providers.openlineage.plugins.adapter import OpenLineageAdapter
+    from airflow.providers.openlineage.plugins.macros import lineage_job_name, lineage_job_namespace, lineage_run_id
+    from airflow.providers.openlineage.utils.utils import (
+        build_task_event_job_facets,
+        build_task_event_run_facets,
+        get_dag_run_dag_and_task_from_ti,
+    )
+    from airflow.utils.state import TaskInstanceState
+    from openlineage.client.event_v2 import Job, Run, RunEvent, RunState
+
+    dag_run, dag, task = get_dag_run_dag_and_task_from_ti(task_instance)
+    run_id = lineage_run_id(task_instance)
+    parent = OpenLineageAdapter.build_dag_run_id(
+        dag_id=task_instance.dag_id,
+        logical_date=dag_run.logical_date or dag_run.run_after,
+        clear_number=dag_run.clear_number,
+    )
+    facets = build_task_event_run_facets(
+        task_instance=task_instance,
+        dag_run=dag_run,
+        dag=dag,
+        task=task,
+        task_uuid=run_id,
+        ti_state=TaskInstanceState.RUNNING,
+        parent_run_id=parent,
+        dr_conf=dag_run.conf or {},
+        additional_run_facets=of_run,
+        include_full_task_info=policy.include_full_task_info,
+    )
+    emit(
+        RunEvent(
+            eventType=RunState.RUNNING,
+            eventTime=dt.datetime.now(dt.timezone.utc).isoformat(),
+            run=Run(runId=run_id, facets=facets),
+            job=Job(
+                namespace=lineage_job_namespace(),
+                name=lineage_job_name(task_instance),
+                facets=build_task_event_job_facets(task=task, dag=dag, additional_job_facets=of_job),
+            ),
+            inputs=inputs,
+            outputs=outputs,
+            producer=PRODUCER,
+        )
+    )
