@@ -62,8 +62,14 @@ def slow_flow():
     slow(12.0)
 
 
+@dag(schedule=None)
+def patient_flow():
+    slow.override(deferrable=True)(20.0)
+
+
 cached_flow()
 slow_flow()
+patient_flow()
 """
 
 
@@ -183,6 +189,15 @@ def test_two_runs_at_once_compute_a_step_once(flow: Flow) -> None:
     assert flow.executed() == ["slow"]
     (row,) = json.loads(flow.airflow.command("sematic", "cache", "ls", "--dag-id", "slow_flow", "-o", "json").stdout)
     assert row["run"] in runs
+
+
+def test_a_step_that_may_be_deferred_waits_for_another_run_without_a_slot(flow: Flow) -> None:
+    runs = [flow.start("patient_flow") for _ in range(2)]
+    tasks = [f"/api/v2/dags/patient_flow/dagRuns/{run_id}/taskInstances/slow" for run_id in runs]
+    assert _eventually(lambda: "deferred" in [flow.airflow.get(task)["state"] for task in tasks], 60)
+    for run_id in runs:
+        flow.follow(run_id, "patient_flow")
+    assert flow.executed() == ["slow"]
 
 
 def test_what_is_purged_is_computed_again(flow: Flow, first: str) -> None:

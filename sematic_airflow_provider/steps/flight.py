@@ -48,6 +48,14 @@ class FlightPace:
     """Who has waited so long computes."""
 
 
+class ComputedElsewhereError(Exception):
+    """Somebody else computes the step, and who asked did not want to wait longer. ``by`` says who."""
+
+    def __init__(self, by: str) -> None:
+        super().__init__(f"being computed by {by}")
+        self.by = by
+
+
 class Lease:
     """The right to compute a step, while others wait; renewed until ``end``."""
 
@@ -110,12 +118,28 @@ def try_lead(store: Store, key: Digest, by: str, pace: FlightPace | None = None)
     return Lease(store, key, number, name, by, pace)
 
 
+def in_flight(store: Store, key: Digest, pace: FlightPace | None = None) -> bool:
+    """Whether somebody who is alive computes the step.
+
+    Raises:
+        StoreError: the store fails.
+    """
+    found = _leases(store, key)
+    return bool(found) and not _stale(store, found[max(found)], pace or FlightPace())
+
+
 def lead_or_find(
-    store: Store, key: Digest, by: str, look: Callable[[], _Found | None], pace: FlightPace | None = None
+    store: Store,
+    key: Digest,
+    by: str,
+    look: Callable[[], _Found | None],
+    pace: FlightPace | None = None,
+    patience: float | None = None,
 ) -> tuple[_Found | None, Lease | None]:
     """What ``look`` finds, once another has computed it; or the lease, to compute it here; or neither, after too long a wait.
 
     Raises:
+        ComputedElsewhereError: it is still being computed after ``patience`` seconds, where such are given.
         StoreError: the store fails.
     """
     pace = pace or FlightPace()
@@ -136,6 +160,8 @@ def lead_or_find(
         if lease is not None:
             return None, lease
         waited = time.monotonic() - begun
+        if patience is not None and waited >= patience:
+            raise ComputedElsewhereError(_owner(store, key))
         if waited > pace.limit:
             log.warning("step %s: waited %.0f s for %s: computing it here too", short(key), waited, _owner(store, key))
             return None, None

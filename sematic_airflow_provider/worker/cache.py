@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -32,6 +32,7 @@ log = logging.getLogger(__name__)
 Status = Literal["hit", "miss", "off", "refreshed"]
 _SHOWN = 8
 _MOST_TOLD = 50
+_PATIENCE = 2.0  # seconds: less than it takes to be deferred and to come back
 
 
 @contextmanager
@@ -111,13 +112,29 @@ class StepCache:
 
         entry = look()
         if entry is None:
-            entry, self._lease = flight.lead_or_find(self._store, key.digest, str(self._by()), look)
+            entry, self._lease = self._lead_or_find(key, look)
         if entry is None:
             self._told("miss", unusable[-1] if unusable else _why_missed(key, last), last)
             return False
         self._replay(entry)
         self._told("hit", f"computed by {entry.by}", last, entry.by)
         return True
+
+    def _lead_or_find(
+        self, key: CacheKey, look: Callable[[], records.Entry | None]
+    ) -> tuple[records.Entry | None, flight.Lease | None]:
+        """The lease, or what others compute meanwhile; a step that may be deferred gives its slot away while it waits for them."""
+        by = str(self._by())
+        if not self._operator.deferrable:
+            return flight.lead_or_find(self._store, key.digest, by, look)
+        try:
+            return flight.lead_or_find(self._store, key.digest, by, look, patience=_PATIENCE)
+        except flight.ComputedElsewhereError as error:
+            from sematic_airflow_provider.worker.triggers import StepComputedTrigger
+
+            log.info("step %s is %s: deferred until it is there", short(key.digest), error)
+            self._operator.defer(trigger=StepComputedTrigger(key.digest), method_name="execute_computed")
+            raise AssertionError("unreachable") from error
 
     def _why_off(self, policy: CachePolicy) -> str | None:
         if _switched_off(self._context):

@@ -86,6 +86,7 @@ def sematic_task(
     compute: Literal["local", "kubernetes"] | None = None,
     cache: bool | CachePolicy | None = None,
     seed: int | None = None,
+    deferrable: bool | None = None,
     **kwargs: Any,
 ) -> StepDecorator: ...
 def sematic_task(python_callable: Any = None, multiple_outputs: bool | None = None, **kwargs: Any) -> Any:
@@ -99,6 +100,7 @@ def sematic_task(python_callable: Any = None, multiple_outputs: bool | None = No
     :param compute: ``local`` or ``kubernetes``: where the step runs; by default as ``[sematic] compute`` says
     :param cache: True, or a CachePolicy: use what a step with the same code, inputs and packages has returned before; by default as ``[sematic] cache`` says
     :param seed: set and recorded for Python's, NumPy's and PyTorch's random generators before the function runs
+    :param deferrable: whether a step that waits for another run to compute it is deferred and takes no slot; by default ``[operators] default_deferrable``
     :param kwargs: arguments that every operator takes (``retries``, ``pool``, ``outlets``, …)
     """
 

@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
+from airflow.providers.common.compat.sdk import conf
 from airflow.providers.standard.operators.python import PythonOperator
 from airflow.sdk.bases.decorator import DecoratedOperator
 from airflow.sdk.definitions._internal.expandinput import MappedArgument
@@ -67,6 +68,7 @@ class SematicOperator(DecoratedOperator, PythonOperator):
     :param compute: ``local`` (in the worker's process) or ``kubernetes`` (in a pod); by default ``[sematic] compute``
     :param cache: True, False or a CachePolicy: whether what an equal step returned before is used; by default ``[sematic] cache``
     :param seed: set and recorded for Python's, NumPy's and PyTorch's generators before the function runs
+    :param deferrable: whether a step that waits for another run to compute it is deferred and takes no slot; by default ``[operators] default_deferrable``
     """
 
     custom_operator_name = "@task.sematic"
@@ -82,6 +84,7 @@ class SematicOperator(DecoratedOperator, PythonOperator):
         compute: str | None = None,
         seed: int | None = None,
         cache: bool | CachePolicy | None = None,
+        deferrable: bool | None = None,
         **kwargs: Any,
     ) -> None:
         if compute is not None and compute not in COMPUTE:
@@ -92,6 +95,9 @@ class SematicOperator(DecoratedOperator, PythonOperator):
         super().__init__(kwargs_to_upstream=for_python_operator, **for_python_operator, **kwargs)
         self.compute = compute
         self.cache = cache
+        self.deferrable = (
+            conf.getboolean("operators", "default_deferrable", fallback=False) if deferrable is None else deferrable
+        )
         self.seed = None if seed is None else check_seed(seed)
         self.show_return_value_in_logs = False  # values belong into the store, not into logs
         self.inlets.extend(asset for asset in collect_assets(self.op_args, self.op_kwargs) if asset not in self.inlets)
@@ -147,6 +153,10 @@ class SematicOperator(DecoratedOperator, PythonOperator):
             if error.permanent:
                 raise AirflowFailException(str(error)) from error
             raise
+
+    def execute_computed(self, context: Any, event: Any = None) -> Any:
+        """Go on after another run has computed the step, or has died over it: by then the cache has it, or it is executed here."""
+        return self.execute(context)
 
     def _healed(self, error: ArtifactCorruptedError) -> str:
         from sematic_airflow_provider.artifacts.healing import heal
