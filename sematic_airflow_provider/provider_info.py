@@ -149,6 +149,23 @@ def get_provider_info() -> dict[str, Any]:
                         "example": "OMP_NUM_THREADS, CUDA_*, MODEL_REGION",
                         "default": "",
                     },
+                    "database": {
+                        "description": "SQLAlchemy URL of the database that holds the lineage tables: PostgreSQL, MySQL or SQLite. `airflow db migrate` "
+                        "makes the tables there. Empty: Airflow's metadata database.",
+                        "version_added": "0.1.0",
+                        "type": "string",
+                        "sensitive": True,
+                        "example": "postgresql+psycopg2://lineage:password@db.example.com/lineage",
+                        "default": "",
+                    },
+                    "lineage_keep_days": {
+                        "description": "Days after which the events of a run that has ended are removed from the log: what is left is the run with its state, "
+                        "times, reads, writes and main facts. Runs that what pointers name came from keep theirs. 0: all are kept for ever.",
+                        "version_added": "0.1.0",
+                        "type": "integer",
+                        "example": "400",
+                        "default": "0",
+                    },
                     "spool": {
                         "description": "Where lineage events wait until the API server has them: a folder on a disk of the worker, from which a "
                         "process of its own delivers them, or `store` where a worker's disk goes away with it (pods): each task then posts its events "
@@ -166,6 +183,14 @@ def get_provider_info() -> dict[str, Any]:
                         "type": "integer",
                         "example": None,
                         "default": "2",
+                    },
+                    "reconcile_interval": {
+                        "description": "Seconds between two looks of the API server into Airflow's own record for runs that have ended "
+                        "and did not tell so: skipped ones, ones without a process, ones that were killed. A run has as long to tell so itself. 0: never look.",
+                        "version_added": "0.1.0",
+                        "type": "integer",
+                        "example": None,
+                        "default": "60",
                     },
                     "drain_interval": {
                         "description": "Seconds between two looks of the API server into the store, and into its own `spool`, for events that "

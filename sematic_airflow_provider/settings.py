@@ -32,9 +32,12 @@ class Settings(NamedTuple):
     lineage_url: str
     lineage_api_key: str
     drain_interval: int
+    reconcile_interval: int
     spool: str
     delivery_timeout: int
     record_env: tuple[str, ...]
+    database: str
+    lineage_keep_days: int
 
 
 _given: Settings | None = None
@@ -95,9 +98,12 @@ def load_settings() -> Settings:
         lineage_url=(text("lineage_url") or _api_base_url()).rstrip("/"),
         lineage_api_key=text("lineage_api_key"),
         drain_interval=number("drain_interval"),
+        reconcile_interval=number("reconcile_interval"),
         spool=text("spool") or default_spool(),
         delivery_timeout=number("delivery_timeout"),
         record_env=tuple(name for name in text("record_env").replace(",", " ").split() if name),
+        database=text("database"),
+        lineage_keep_days=number("lineage_keep_days"),
     )
 
 

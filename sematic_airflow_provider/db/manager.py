@@ -1,13 +1,15 @@
-"""The DB manager: ``airflow db migrate`` runs it for our tables as it does for Airflow's."""
+"""The DB manager: ``airflow db migrate`` runs it for our tables as it does for Airflow's, also where they have a database of their own."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from airflow.utils.db_manager import BaseDBManager
+from sqlalchemy.orm import Session
 
 from sematic_airflow_provider.db.models import metadata
+from sematic_airflow_provider.db.sessions import lineage_engine, lineage_url, separate
 
 _HERE = Path(__file__).parent
 
@@ -21,6 +23,34 @@ class SematicDBManager(BaseDBManager):
     alembic_file = (_HERE / "alembic.ini").as_posix()
     supports_table_dropping = True
     revision_heads_map: ClassVar[dict[str, str]] = {"0.1.0": "5e1f00000003"}
+
+    def __init__(self, session: Session) -> None:
+        self._separate = separate()
+        super().__init__(Session(lineage_engine()) if self._separate else session)
+
+    def get_alembic_config(self) -> Any:
+        """Alembic's configuration, with the URL of the database that our tables are in."""
+        config = super().get_alembic_config()
+        if self._separate:
+            url = lineage_url().render_as_string(hide_password=False)
+            config.set_main_option("sqlalchemy.url", url.replace("%", "%%"))
+        return config
+
+    def get_current_revision(self) -> str | None:
+        """The revision that our tables have; None where there are none."""
+        found: str | None = super().get_current_revision()
+        if self._separate:  # nobody else ends what was begun with this session, and migrations would wait for it
+            self.session.rollback()
+        return found
+
+    def drop_tables(self, connection: Any) -> None:
+        """Drop our tables, and the version; ``connection`` is to Airflow's database."""
+        if not self._separate:
+            super().drop_tables(connection)
+            return
+        with lineage_engine().begin() as own:
+            super().drop_tables(own)
+        self.session.rollback()
 
     def downgrade(self, to_revision: str, from_revision: str | None = None, show_sql_only: bool = False) -> None:
         """Back to an earlier revision; ``base`` removes all our tables."""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from airflow import settings
 from alembic import context
 
 from sematic_airflow_provider.db.manager import SematicDBManager
+from sematic_airflow_provider.db.sessions import lineage_engine, lineage_url
 
 target_metadata = SematicDBManager.metadata
 version_table = SematicDBManager.version_table_name
@@ -19,7 +19,7 @@ def include_object(_object: object, name: str | None, type_: str, _reflected: bo
 def run_offline() -> None:
     """Print SQL instead of running it."""
     context.configure(
-        url=str(settings.SQL_ALCHEMY_CONN),
+        url=lineage_url().render_as_string(hide_password=False),
         target_metadata=target_metadata,
         literal_binds=True,
         compare_type=True,
@@ -32,9 +32,8 @@ def run_offline() -> None:
 
 
 def run_online() -> None:
-    """Run on Airflow's engine."""
-    engine = settings.get_engine() if hasattr(settings, "get_engine") else settings.engine  # Airflow before 3.2
-    with engine.connect() as connection:
+    """Run on the engine of the lineage tables."""
+    with lineage_engine().connect() as connection:
         context.configure(
             connection=connection,
             transaction_per_migration=True,
