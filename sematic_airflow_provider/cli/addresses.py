@@ -115,7 +115,7 @@ def _stored_beginning_with(store: Store, prefix: str) -> list[Digest]:
 
 
 def _of_output(session: Session, output: artifacts.TaskOutput) -> Found:
-    value, is_there = artifacts.output_of(session, output)
+    value, is_there = artifacts.output_of(output)
     if is_there and ArtifactRef.is_json(value):
         ref = ArtifactRef.from_json(value)
         return Found(ref.digest, ref)
@@ -127,7 +127,7 @@ def _of_output(session: Session, output: artifacts.TaskOutput) -> Found:
         raise ArtifactError(
             f"the XCom {output.key} of {where} is no artifact: its value stands in Airflow's database itself"
         )
-    others = artifacts.other_outputs(session, output)
+    others = artifacts.other_outputs(output)
     names = ", ".join(f":{other.key}" + (f"[{other.map_index}]" if other.map_index >= 0 else "") for other in others)
     raise NodeNotFoundError(
         f"no XCom {output.key}{f'[{output.map_index}]' if output.map_index >= 0 else ''} of {where}, and no lineage of it; there "

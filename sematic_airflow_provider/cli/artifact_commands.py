@@ -10,8 +10,6 @@ from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
-from airflow.utils.session import create_session
-
 from sematic_airflow_provider.artifacts.repository import Repository
 from sematic_airflow_provider.artifacts.store import Store
 from sematic_airflow_provider.cli.addresses import find
@@ -19,6 +17,7 @@ from sematic_airflow_provider.cli.moments import explained, moment
 from sematic_airflow_provider.cli.printing import note, print_rows, sized
 from sematic_airflow_provider.cli.server_side import server_side
 from sematic_airflow_provider.configured_store import configured_store
+from sematic_airflow_provider.db.sessions import lineage_session
 from sematic_airflow_provider.errors import ArtifactError, ArtifactNotFoundError
 from sematic_airflow_provider.settings import load_settings
 
@@ -29,7 +28,7 @@ def ls(args: Namespace) -> None:
     from sematic_airflow_provider.cli.showing import list_rows
     from sematic_airflow_provider.db.artifacts import Filter
 
-    with explained(), create_session(scoped=False) as session:
+    with explained(), lineage_session() as session:
         wanted = Filter(args.dag_id, args.type, args.name, moment(args.since, "--since"), args.limit)
         rows = list_rows(session, wanted, short_digests=args.output in ("table", "plain"))
     print_rows(rows, args.output)
@@ -44,7 +43,7 @@ def show(args: Namespace) -> None:
 
     with explained() as progress:
         store = configured_store()
-        with create_session(scoped=False) as session:
+        with lineage_session() as session:
             found = find(session, store, args.artifact)
             known = describe(session, store, found)
         if args.why:
@@ -62,7 +61,7 @@ def get(args: Namespace) -> None:
 
     with explained():
         store = configured_store()
-        with create_session(scoped=False) as session:
+        with lineage_session() as session:
             found = find(session, store, args.artifact)
         try:
             part = found.part(store)
@@ -118,7 +117,7 @@ def point(args: Namespace) -> None:
             pointers.delete_pointer(store, args.pointer)
             return
         if args.artifact is not None:
-            with create_session(scoped=False) as session:
+            with lineage_session() as session:
                 found = find(session, store, args.artifact)
             if found.ref is None:
                 raise ArtifactError(
@@ -157,7 +156,7 @@ def verify(args: Namespace) -> None:
         if args.all:
             checked = verify_all(store, options, progress)
         else:
-            with create_session(scoped=False) as session:
+            with lineage_session() as session:
                 found = [find(session, store, text) for text in args.artifacts]
             parts = [one.part(store) for one in found if one.ref is None or not one.ref.has_value]
             checked = verify_some(store, parts, options, progress)
@@ -197,7 +196,7 @@ def du(args: Namespace) -> None:
     """Tell what artifacts take."""
     from sematic_airflow_provider.cli.usage import readable, usage
 
-    with explained() as progress, create_session(scoped=False) as session:
+    with explained() as progress, lineage_session() as session:
         rows = usage(session, configured_store(), args.by, progress)
     print_rows(readable(rows) if args.output in ("table", "plain") else rows, args.output)
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 from argparse import Namespace
 from typing import Any
 
-from airflow.utils.session import create_session
-
 from sematic_airflow_provider.cli.caching import Explanation, Selection, expire_now, explanation, listed, row_of
 from sematic_airflow_provider.cli.moments import explained, moment
 from sematic_airflow_provider.cli.printing import note, print_rows
 from sematic_airflow_provider.cli.server_side import server_side
 from sematic_airflow_provider.configured_store import configured_store
+from sematic_airflow_provider.db.sessions import lineage_session
 from sematic_airflow_provider.errors import ArtifactError
 from sematic_airflow_provider.steps.records import delete_entry
 
@@ -19,7 +18,7 @@ from sematic_airflow_provider.steps.records import delete_entry
 @server_side
 def explain(args: Namespace) -> None:
     """Tell why a task had a hit or miss."""
-    with explained(), create_session(scoped=False) as session:
+    with explained(), lineage_session() as session:
         found = explanation(session, configured_store(), args.dag_id, args.task_id, args.run, args.map_index)
     if args.output in ("json", "yaml"):
         print_rows([found.record(parts=args.parts)], args.output)

@@ -28,6 +28,7 @@ from sematic_airflow_provider.db.kept_runs import (
 from sematic_airflow_provider.db.manager import SematicDBManager
 from sematic_airflow_provider.db.models import DataRow, IoRow, RunRow
 from sematic_airflow_provider.db.roots import recorded_since, roots
+from sematic_airflow_provider.db.sessions import lineage_session
 from sematic_airflow_provider.errors import CollectionRefusedError
 from sematic_airflow_provider.steps import keeping
 
@@ -108,9 +109,9 @@ def _state(options: Options) -> tuple[Unfinished | None, set[DagRunKey]]:
     with create_session(scoped=False) as session:
         if not SematicDBManager(session).check_migration():
             raise CollectionRefusedError("the lineage tables are missing or of another version: run airflow db migrate")
-    with create_session(scoped=False) as session:
+    with create_session(scoped=False) as airflow, lineage_session() as lineage:
         ended_since = now - dt.timedelta(hours=options.grace_hours / 2)
-        return earliest_unfinished(session, ended_since), expired_runs(session, options.policy, now)
+        return earliest_unfinished(airflow, ended_since), expired_runs(airflow, lineage, options.policy, now)
 
 
 def _check_still_expired(expired: set[DagRunKey]) -> None:
@@ -141,7 +142,7 @@ def _planned(found: retention.Plan, by: str) -> list[dict[str, Any]]:
         _row("too recent", "all", found.young, found.young_bytes),
     ]
     groups: dict[str, list[int]] = defaultdict(lambda: [0, 0])
-    with create_session(scoped=False) as session:
+    with lineage_session() as session:
         known = dict(_groups(session, found, by))
     for raw, size in found.doomed.items():
         group = groups[known.get(raw, _UNTOLD)]

@@ -144,14 +144,26 @@ def _delivery(settings: Settings) -> Iterator[Finding]:
 
 def _tables(settings: Settings) -> Iterator[Finding]:
     from airflow.utils.session import create_session
+    from sqlalchemy.exc import SQLAlchemyError
 
     from sematic_airflow_provider.db.manager import SematicDBManager
+    from sematic_airflow_provider.db.sessions import lineage_url, separate
 
-    with create_session() as session:
-        if SematicDBManager(session).check_migration():
-            yield Finding("lineage tables", "ok", "migrated")
-        else:
-            yield Finding("lineage tables", "error", "missing or of another version", "run: airflow db migrate")
+    try:
+        url = lineage_url()
+        where = f"in {url.set(username=None, password=None, query={})}" if separate() else "in Airflow's database"
+        with create_session() as session:
+            migrated = SematicDBManager(session).check_migration()
+    except (SematicError, SQLAlchemyError) as error:
+        reason = str(getattr(error, "orig", None) or error).splitlines()[0]
+        yield Finding(
+            "lineage tables", "error", reason, "set [sematic] database to one that answers, or leave it empty"
+        )
+        return
+    if migrated:
+        yield Finding("lineage tables", "ok", f"migrated, {where}")
+    else:
+        yield Finding("lineage tables", "error", f"missing or of another version, {where}", "run: airflow db migrate")
 
 
 def _bundle(settings: Settings) -> Iterator[Finding]:

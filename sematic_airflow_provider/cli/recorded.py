@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from airflow.utils.session import create_session
-
 from sematic_airflow_provider.cli.reproduce import RecordedStep
 from sematic_airflow_provider.db.packed import facets as facets_of
 from sematic_airflow_provider.db.queries import steps_of_dag_run
+from sematic_airflow_provider.db.sessions import lineage_session
 
 
 def recorded_steps(run: str, dag_id: str | None) -> list[RecordedStep]:
@@ -15,7 +14,7 @@ def recorded_steps(run: str, dag_id: str | None) -> list[RecordedStep]:
     Raises:
         NodeNotFoundError: there is no lineage of it, or several Dags have a run of that id.
     """
-    with create_session() as session:
+    with lineage_session() as session:
         rows = steps_of_dag_run(session, run, dag_id)
         return [
             RecordedStep(

@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from airflow.utils.session import create_session
 from sqlalchemy import select
 
 from sematic_airflow_provider.artifacts import pointers
@@ -23,6 +22,7 @@ from sematic_airflow_provider.artifacts.verification import Checked, Problem, ch
 from sematic_airflow_provider.cli.printing import Progress
 from sematic_airflow_provider.db.mentions import mentions
 from sematic_airflow_provider.db.models import DataRow
+from sematic_airflow_provider.db.sessions import lineage_session
 from sematic_airflow_provider.errors import ArtifactError
 
 _SAVE_SECONDS = 5.0
@@ -97,7 +97,7 @@ def _recorded(store: Store) -> Iterator[tuple[Part, str]]:
         for ref in refs_in(mention.text):
             if not ref.has_value:
                 yield part_of(ref), mention.where
-    with create_session(scoped=False) as session:
+    with lineage_session() as session:
         query = select(DataRow.digest, DataRow.codec, DataRow.name).where(
             DataRow.digest.is_not(None), DataRow.value.is_(None)
         )

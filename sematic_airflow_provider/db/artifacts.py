@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from airflow.models.xcom import XComModel
+from airflow.utils.session import create_session
 from sqlalchemy import exists, func, select
 from sqlalchemy.orm import Session
 
@@ -108,7 +109,7 @@ def written(session: Session) -> Iterator[Written]:
             yield Written(known[node_id], dag_id, name, times)
 
 
-def output_of(session: Session, output: TaskOutput) -> tuple[Any, bool]:
+def output_of(output: TaskOutput) -> tuple[Any, bool]:
     """The value of an XCom row, and whether there is one."""
     query = select(XComModel.value).where(
         XComModel.dag_id == output.dag_id,
@@ -117,19 +118,19 @@ def output_of(session: Session, output: TaskOutput) -> tuple[Any, bool]:
         XComModel.key == output.key,
         XComModel.map_index == output.map_index,
     )
-    found = session.execute(query).first()
+    with create_session(scoped=False) as airflow:
+        found = airflow.execute(query).first()
     return (None, False) if found is None else (found[0], True)
 
 
-def other_outputs(session: Session, output: TaskOutput, limit: int = 20) -> list[TaskOutput]:
+def other_outputs(output: TaskOutput, limit: int = 20) -> list[TaskOutput]:
     """What XComs there are of the task, where the one that was asked for is not."""
     query = select(XComModel.key, XComModel.map_index).where(
         XComModel.dag_id == output.dag_id, XComModel.run_id == output.run_id, XComModel.task_id == output.task_id
     )
-    return [
-        TaskOutput(output.dag_id, output.run_id, output.task_id, key, index)
-        for key, index in session.execute(query.order_by(XComModel.key, XComModel.map_index).limit(limit))
-    ]
+    with create_session(scoped=False) as airflow:
+        rows = airflow.execute(query.order_by(XComModel.key, XComModel.map_index).limit(limit)).all()
+    return [TaskOutput(output.dag_id, output.run_id, output.task_id, key, index) for key, index in rows]
 
 
 def told_output(session: Session, output: TaskOutput) -> ArtifactRef | None:

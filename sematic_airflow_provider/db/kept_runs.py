@@ -77,12 +77,12 @@ class _Run(NamedTuple):
     unfinished: bool
 
 
-def expired_runs(session: Session, policy: Policy, now: dt.datetime) -> set[DagRunKey]:
+def expired_runs(airflow: Session, lineage: Session, policy: Policy, now: dt.datetime) -> set[DagRunKey]:
     """The Dag runs that a policy lets go of. One that has not ended, or of which a task has not, never is among them."""
     if not policy.limited:
         return set()
     by_dag: dict[str, list[_Run]] = {}
-    for run in _runs(session):
+    for run in _runs(airflow, lineage):
         if not policy.dag_ids or run.dag_id in policy.dag_ids:
             by_dag.setdefault(run.dag_id, []).append(run)
     return {(run.dag_id, run.run_id) for runs in by_dag.values() for run in _expired(runs, policy, now)}
@@ -105,17 +105,17 @@ def _expired(runs: list[_Run], policy: Policy, now: dt.datetime) -> Iterator[_Ru
             yield run
 
 
-def _runs(session: Session) -> Iterator[_Run]:
+def _runs(airflow: Session, lineage: Session) -> Iterator[_Run]:
     """Dag runs by Airflow's table, then those that only lineage knows any more."""
     busy = {
         (dag_id, run_id)
-        for dag_id, run_id in session.execute(
+        for dag_id, run_id in airflow.execute(
             select(TaskInstance.dag_id, TaskInstance.run_id).where(TaskInstance.state.in_(_UNFINISHED_TASKS)).distinct()
         )
     }
     known: set[DagRunKey] = set()
     columns = (DagRun.dag_id, DagRun.run_id, DagRun.start_date, DagRun.end_date, DagRun.run_after, DagRun.state)
-    for dag_id, run_id, started, ended, run_after, state in session.execute(select(*columns)):
+    for dag_id, run_id, started, ended, run_after, state in airflow.execute(select(*columns)):
         known.add((dag_id, run_id))
         unfinished = state in _UNFINISHED_RUNS or (dag_id, run_id) in busy
         yield _Run(dag_id, run_id, started or run_after, ended or started or run_after, unfinished)
@@ -130,7 +130,7 @@ def _runs(session: Session) -> Iterator[_Run]:
         .where(RunRow.dag_id.is_not(None), RunRow.dag_run_id.is_not(None))
         .group_by(RunRow.dag_id, RunRow.dag_run_id)
     )
-    for dag_id, run_id, started, ended, last_started in session.execute(told):
+    for dag_id, run_id, started, ended, last_started in lineage.execute(told):
         if dag_id and run_id and (dag_id, run_id) not in known:
             yield _Run(dag_id, run_id, started or ended, ended or last_started, unfinished=False)
 

@@ -24,6 +24,7 @@ from sematic_airflow_provider.db.mentions import mentions
 from sematic_airflow_provider.db.models import DataRow, EventRow, IoRow, RunRow
 from sematic_airflow_provider.db.neighbours import StoredNeighbours
 from sematic_airflow_provider.db.packed import texts
+from sematic_airflow_provider.db.sessions import lineage_session
 from sematic_airflow_provider.db.spool import SPOOL
 from sematic_airflow_provider.errors import CollectionRefusedError
 from sematic_airflow_provider.lineage.graph import walk
@@ -159,13 +160,13 @@ def _of_lineage(store: Store, expired: Collection[DagRunKey]) -> Iterator[Named]
 
 
 def _rows(query: Any) -> Iterator[Any]:
-    with create_session(scoped=False) as session:
+    with lineage_session() as session:
         yield from session.execute(query.execution_options(yield_per=_AT_ONCE))
 
 
 def _texts(query: Any) -> Iterator[tuple[Any, bytes]]:
     """The rows of a query whose first column is packed, each with its text; rows that have none are left out."""
-    with create_session(scoped=False) as session, create_session(scoped=False) as other:  # one reads on meanwhile
+    with lineage_session() as session, lineage_session() as other:  # one reads on meanwhile
         for some in session.execute(query.execution_options(yield_per=_AT_ONCE)).partitions():
             packed = [row for row in some if row[0] is not None]
             yield from zip(packed, texts(other, [row[0] for row in packed]), strict=True)
@@ -178,7 +179,7 @@ def _behind_pointers(store: Store) -> frozenset[str]:
         CollectionRefusedError: they are too many to tell.
     """
     seeds = [f"artifact:{parse_digest(pointer.ref.digest)}" for pointer in pointers.pointers(store)]
-    with create_session(scoped=False) as session:
+    with lineage_session() as session:
         known = [seed for seed in seeds if session.get(DataRow, seed) is not None]
         found = walk(
             known, StoredNeighbours(session, known, _WRITERS), depth=_MOST, direction="upstream", max_nodes=_MOST

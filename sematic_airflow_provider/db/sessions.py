@@ -84,7 +84,9 @@ def _engine(url: str, pid: int) -> Engine:
     except NoSuchModuleError as error:
         raise ConfigurationError(_OPTION, f"[sematic] database: SQLAlchemy knows no {parsed.drivername}://") from error
     except ImportError as error:
-        raise ConfigurationError(_OPTION, f"[sematic] database: {parsed.drivername}:// needs a driver: {error}") from error
+        raise ConfigurationError(
+            _OPTION, f"[sematic] database: {parsed.drivername}:// needs a driver: {error}"
+        ) from error
     if made.dialect.name == "sqlite":
         event.listen(made, "connect", _set_up_sqlite)
     elif made.dialect.name in ("mysql", "mariadb"):
@@ -122,7 +124,10 @@ def _arguments(url: URL) -> dict[str, Any]:
         "pool_recycle": conf.getint("database", "sql_alchemy_pool_recycle", fallback=1800),
         "pool_pre_ping": conf.getboolean("database", "sql_alchemy_pool_pre_ping", fallback=True),
     }
-    if url.get_backend_name() in ("mysql", "mariadb"):  # its usual isolation locks gaps, and reads what was true long ago
+    if url.get_backend_name() in (
+        "mysql",
+        "mariadb",
+    ):  # its usual isolation locks gaps, and reads what was true long ago
         found["isolation_level"] = "READ COMMITTED"
     return found
 

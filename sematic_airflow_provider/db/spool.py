@@ -9,12 +9,12 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from airflow.utils.session import create_session
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
 from sematic_airflow_provider.artifacts.store import Store
 from sematic_airflow_provider.db import owners
 from sematic_airflow_provider.db.event_store import ingest
+from sematic_airflow_provider.db.sessions import lineage_session
 from sematic_airflow_provider.delivery.spool import REJECTED, SPOOL, Spool, StoreSpool, batches, check_whole
 from sematic_airflow_provider.errors import EventRejectedError
 from sematic_airflow_provider.lineage.events import Event, event_of_text
@@ -121,7 +121,7 @@ def _take_in(events: Mapping[str, Event]) -> tuple[list[str], dict[str, str]]:
 
 
 def _ingest(events: list[Event]) -> None:
-    with create_session(scoped=False) as session:
+    with lineage_session() as session:
         ingest(session, events)
 
 

@@ -11,12 +11,12 @@ from airflow.api_fastapi.app import get_auth_manager
 from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity, DagDetails
 from airflow.api_fastapi.core_api.security import GetUserDep, requires_access_dag, resolve_user_from_token
 from airflow.models.dag import DagModel
-from airflow.utils.session import create_session
 from fastapi import Depends, HTTPException, Request
 from sqlalchemy.orm import Session
 
 from sematic_airflow_provider.db.nodes import Readable, nodes
 from sematic_airflow_provider.db.queries import artifact_seed, dags_of_runs
+from sematic_airflow_provider.db.sessions import lineage_session
 from sematic_airflow_provider.lineage.events import Event
 from sematic_airflow_provider.lineage.fold import fold
 from sematic_airflow_provider.lineage.graph import ArtifactNode
@@ -102,7 +102,7 @@ def check_may_post(user: Any, events: Iterable[Event]) -> None:
 
 
 def _dags_of(events: Sequence[Event]) -> set[str | None]:
-    with create_session(scoped=False) as session:
+    with lineage_session() as session:
         known = dags_of_runs(session, sorted({event.run_id for event in events if event.run_id}))
     named = {(event.run_id, fold([event]).dag_id if event.kind == "run" else None) for event in events}
     return {dag_id for run_id, dag_id in named if dag_id or run_id not in known} | set(known.values())

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Annotated, Any
 from uuid import UUID
 
-from airflow.api_fastapi.common.db.common import SessionDep
 from fastapi import APIRouter, HTTPException, Path
 
 from sematic_airflow_provider.artifacts.codecs.promises import promises_of
@@ -18,6 +17,7 @@ from sematic_airflow_provider.server.access import ReadableDep, readable_artifac
 from sematic_airflow_provider.server.provenance import provenance_of
 from sematic_airflow_provider.server.routes.graphs import Digest
 from sematic_airflow_provider.server.schemas import ArtifactAnswer, RunAnswer
+from sematic_airflow_provider.server.sessions import SessionDep
 
 router = APIRouter(tags=["details"])
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import zlib
 from typing import Any
 
-from airflow.utils.session import create_session
 from fastapi import APIRouter, HTTPException, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
 from sematic_airflow_provider.db.event_store import ingest
+from sematic_airflow_provider.db.sessions import lineage_session
 from sematic_airflow_provider.errors import EventRejectedError
 from sematic_airflow_provider.lineage.events import MAX_BYTES, Event, json_of_text, parse_event
 from sematic_airflow_provider.server.access import PosterDep, check_may_post
@@ -60,7 +60,7 @@ async def post_batch(request: Request, user: PosterDep) -> Any:
 
 
 def _store(events: list[Event]) -> int:
-    with create_session(scoped=False) as session:
+    with lineage_session() as session:
         return ingest(session, events)
 
 

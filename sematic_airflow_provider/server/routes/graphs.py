@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Annotated
 
-from airflow.api_fastapi.common.db.common import SessionDep
 from fastapi import APIRouter, Depends, Path, Query
 
 from sematic_airflow_provider.db import queries
@@ -13,6 +12,7 @@ from sematic_airflow_provider.db.queries import Extent
 from sematic_airflow_provider.lineage.graph import Direction
 from sematic_airflow_provider.server.access import ReadableDep, ReadDagRuns, readable_artifact
 from sematic_airflow_provider.server.schemas import GraphAnswer
+from sematic_airflow_provider.server.sessions import SessionDep
 
 router = APIRouter(tags=["graph"])
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from airflow.api_fastapi.common.db.common import SessionDep
 from fastapi import APIRouter, HTTPException, Response
 
 from sematic_airflow_provider.artifacts.previews.reading import READER, AnyPreview
@@ -13,6 +12,7 @@ from sematic_airflow_provider.errors import ArtifactNotFoundError, SematicError
 from sematic_airflow_provider.server.access import ReadableDep, readable_artifact
 from sematic_airflow_provider.server.previews import NoPreviewError, picture_of, preview_of
 from sematic_airflow_provider.server.routes.graphs import Digest
+from sematic_airflow_provider.server.sessions import SessionDep
 
 router = APIRouter(tags=["previews"])
 
