@@ -6,6 +6,7 @@ from airflow.cli.cli_config import ActionCommand, Arg, GroupCommand, lazy_load_c
 
 from sematic_airflow_provider.cli.artifact_definition import ARG_OUTPUT, ARTIFACTS
 from sematic_airflow_provider.cli.cache_definition import CACHE
+from sematic_airflow_provider.cli.lineage_definition import LINEAGE
 
 _COMMANDS = "sematic_airflow_provider.cli.commands"
 
@@ -52,6 +53,7 @@ def get_cli_commands() -> list[GroupCommand]:
                 ),
                 ARTIFACTS,
                 CACHE,
+                LINEAGE,
             ],
         )
     ]

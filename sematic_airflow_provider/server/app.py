@@ -19,6 +19,7 @@ from sqlalchemy.exc import DataError, DBAPIError
 from sematic_airflow_provider import __version__
 from sematic_airflow_provider.errors import EventRejectedError, NodeNotFoundError
 from sematic_airflow_provider.server.draining import keep_draining
+from sematic_airflow_provider.server.reconciling import keep_reconciling
 from sematic_airflow_provider.server.routes import details, events, graphs, previews
 
 log = logging.getLogger(__name__)
@@ -59,13 +60,14 @@ def create_app(static: Path = STATIC) -> FastAPI:
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     app.state.auth_manager = get_auth_manager()  # Airflow's dependencies look for it on the app that a request is for
-    draining = asyncio.create_task(keep_draining())
+    kept = [asyncio.create_task(keep_draining()), asyncio.create_task(keep_reconciling())]
     try:
         yield
     finally:
-        draining.cancel()
-        with suppress(asyncio.CancelledError):
-            await draining
+        for task in kept:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
 
 
 def _not_built() -> JSONResponse:

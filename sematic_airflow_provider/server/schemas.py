@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-State = Literal["running", "success", "failed", "skipped", "unknown"]
+State = Literal["running", "success", "failed", "skipped", "upstream_failed", "removed", "unknown"]
 
 
 class _Answer(BaseModel):

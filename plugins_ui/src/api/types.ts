@@ -1,6 +1,6 @@
 /** The answers of the lineage API; docs/lineage-api.md explains them. */
 
-export type State = "running" | "success" | "failed" | "skipped" | "unknown";
+export type State = "running" | "success" | "failed" | "skipped" | "upstream_failed" | "removed" | "unknown";
 export type CacheStatus = "hit" | "miss" | "off" | "refreshed";
 export type Direction = "both" | "upstream" | "downstream";
 

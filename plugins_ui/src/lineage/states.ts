@@ -8,6 +8,8 @@ const LOOKS: Record<State, Look> = {
   success: { palette: "green", text: "success" },
   failed: { palette: "red", text: "failed" },
   skipped: { palette: "pink", text: "skipped" },
+  upstream_failed: { palette: "orange", text: "upstream failed" },
+  removed: { palette: "gray", text: "removed" },
   unknown: { palette: "gray", text: "unknown" },
 };
 

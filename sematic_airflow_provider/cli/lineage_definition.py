@@ -1,0 +1,41 @@
+"""``airflow sematic lineage``: what the commands are called and take. Imports nothing heavy: every ``airflow`` call reads this."""
+
+from __future__ import annotations
+
+import textwrap
+
+from airflow.cli.cli_config import ActionCommand, Arg, GroupCommand, lazy_load_command
+
+_COMMANDS = "sematic_airflow_provider.cli"
+
+
+def _wrapped(text: str) -> str:
+    """Airflow prints help as it is: lines must have an end."""
+    return textwrap.fill(text, 100)
+
+
+_RECONCILE = ActionCommand(
+    name="reconcile",
+    help="Take from Airflow's record how runs ended that did not tell",
+    description=_wrapped(
+        "Looks at every Dag run since a time and makes events of what lineage was not told: the ends of tasks whose processes were killed, and tasks that "
+        "were skipped, had nothing to execute, or were set to a state by a person. The API server does this by itself for what changes, every "
+        "[sematic] reconcile_interval seconds; this is for what is older, or where that is switched off. Doing it again changes nothing. Exit status 0; 1 "
+        "where a database refused."
+    ),
+    func=lazy_load_command(f"{_COMMANDS}.lineage_reconcile.reconcile"),
+    args=(
+        Arg(
+            ("--since",),
+            help="how far back: an age (7d, 12h), a date (2026-11-24) or a time (2026-11-24T08:30, UTC); default: 7d",
+            default="7d",
+        ),
+        Arg(("--dag-id",), help="only runs of this Dag"),
+    ),
+)
+
+LINEAGE = GroupCommand(
+    name="lineage",
+    help="Keep the lineage tables complete and in order",
+    subcommands=[_RECONCILE],
+)
