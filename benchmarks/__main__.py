@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from importlib import import_module
 
-NAMES = ("artifacts", "cache", "growth", "s3", "steps")
+NAMES = ("artifacts", "cache", "growth", "lineage", "s3", "steps")
 
 
 def main() -> int:

@@ -15,13 +15,14 @@ from sqlalchemy.orm import Session
 from benchmarks.lineage import multiply
 from benchmarks.lineage.load import BATCH
 from benchmarks.lineage.server import Servers
-from benchmarks.lineage.world import World
+from benchmarks.lineage.world import GROUP, World
 from sematic_airflow_provider.db.event_store import ingest
 from sematic_airflow_provider.db.models import Base, DataRow, DatasetRow, IoRow, JobRow, RunRow
 from sematic_airflow_provider.lineage.events import parse_event
 
 _STEP: Final = 5  # days in one transaction
 _BULK: Final = 40  # days from which on indexes are made afterwards
+_UNUSED: Final = 4000  # days from here on are never filled
 _PACKED: Final = {"facets", "payload", "content"}
 _NUMBERS: Final = {"id", "rank"}  # rank is for what is told again
 
@@ -33,23 +34,30 @@ class WrongRowsError(Exception):
 class Store:
     """A database that is filled day by day."""
 
-    def __init__(self, servers: Servers, world: World) -> None:
-        self.servers, self.world = servers, world
-        self.url = servers.kept(f"filled_{world.dags}")
+    def __init__(self, servers: Servers, world: World, days: int, smaller: Store | None = None) -> None:
+        """Of so many days; a smaller one is what it starts from, where it is new. That must not be in use."""
+        self.servers, self.world, self.days = servers, world, days
+        self.name = f"filled_{world.dags}_{days}"
+        self.url = servers.kept(self.name, smaller.name if smaller else None)
         self.engine = create_engine(self.url)
 
     def close(self) -> None:
         """Let go of the connections."""
         self.engine.dispose()
 
-    @property
-    def runs(self) -> int:
-        """So many there are."""
+    def count(self, model: type[Base]) -> int:
+        """So many rows there are."""
         with self.engine.connect() as connection:
-            return int(connection.scalar(select(func.count()).select_from(RunRow)) or 0)
+            return int(connection.scalar(select(func.count()).select_from(model)) or 0)
 
-    def fill(self, days: int) -> float:
-        """Make sure that so many days are there, two at least; the seconds that it took."""
+    def unused_day(self) -> int:
+        """A day that nothing is known of yet; it is taken."""
+        with self.engine.begin() as connection:
+            query = text("INSERT INTO bench_days SELECT greatest(max(day) + 1, :first) FROM bench_days RETURNING day")
+            return int(connection.execute(query, {"first": _UNUSED}).scalar_one())
+
+    def fill(self) -> float:
+        """Make sure that all days are there; the seconds that it took."""
         started = time.perf_counter()
         with self.engine.begin() as connection:
             multiply.prepare(connection)
@@ -57,7 +65,7 @@ class Store:
         for day in range(2):
             if day not in done:
                 self._real(day)
-        missing = sorted(set(range(2, days)) - done)
+        missing = sorted(set(range(2, self.days)) - done)
         later = len(missing) >= _BULK
         if later:
             self._drop_indexes()
@@ -65,8 +73,8 @@ class Store:
             part = missing[start : start + _STEP]
             with self.engine.begin() as connection:
                 multiply.days(connection, part[0], part[-1])
-            say(f"filling: day {part[-1] + 1} of {days}, {time.perf_counter() - started:.0f} s")
-        if missing or later:
+            say(f"filling: day {part[-1] + 1} of {self.days}, {time.perf_counter() - started:.0f} s")
+        if missing:
             self._make_indexes()
             with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
                 connection.execute(text("VACUUM ANALYZE"))
@@ -98,17 +106,18 @@ class Store:
                 for index in table.indexes:
                     index.create(connection, checkfirst=True)
 
-    def check(self, days: int, samples: int = 3) -> int:
-        """Compare rows of some Dags and days with what the real ingest makes of the same events in an empty database; gives how many.
+    def check(self, samples: int = 3) -> int:
+        """Compare rows of some groups of Dags and days with what the real ingest makes of the same events in an empty database; gives how many.
 
         Raises:
             WrongRowsError: a column differs.
         """
-        rng, compared = random.Random(days), 0
+        rng, compared = random.Random(self.days), 0
         other = create_engine(self.servers.fresh("check"))
         for _ in range(samples):
-            number, day = rng.randrange(self.world.dags), rng.randrange(2, days)
-            told = sorted(self.world.plan_of_dag(number, day), key=lambda one: one.at)
+            first, day = rng.randrange(0, self.world.dags, GROUP), rng.randrange(2, self.days)
+            told = [one for number in range(first, first + GROUP) for one in self.world.plan_of_dag(number, day)]
+            told.sort(key=lambda one: one.at)
             with Session(other) as session:
                 ingest(session, [parse_event(json.loads(json.dumps(one.make(one.at)))) for one in told])
         with Session(other) as real, Session(self.engine) as filled:

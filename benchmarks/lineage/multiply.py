@@ -1,4 +1,4 @@
-"""Many days out of one, inside PostgreSQL: rows of day 1, as the real ingest projected them, again for later days with ids, digests, versions and dates of those.
+"""Many days out of one, inside PostgreSQL: rows of day 1, as the real ingest projected them, again for later days, with what is of those days alone.
 
 Texts inside packed columns stay those of day 1: they have the size they would have, and name day 1. `fill.check` compares all other columns with what the
 real ingest projects for the same events.

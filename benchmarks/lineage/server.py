@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -76,22 +75,36 @@ class Servers:
 
     def fresh(self, name: str) -> str:
         """The URL of a database with empty tables; one of this name is removed before."""
-        self._say(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+        self.remove(name)
         return self.postgresql.create(name, _EMPTY)
 
-    def kept(self, name: str) -> str:
-        """The URL of a database, made where it is not there."""
-        return self.postgresql.url(name) if self.has(name) else self.postgresql.create(name, _EMPTY)
+    def kept(self, name: str, template: str | None = None) -> str:
+        """The URL of a database, made where it is not there, empty or as another one."""
+        return self.postgresql.url(name) if self.has(name) else self.postgresql.create(name, template or _EMPTY)
+
+    def remove(self, name: str) -> None:
+        """Remove a database."""
+        self._say(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
 
     def version(self) -> str:
         """Of PostgreSQL."""
         with self._maintenance.connect() as connection:
             return str(connection.scalar(text("SHOW server_version")))
 
+    def sqlite(self, name: str) -> tuple[Path, bool]:
+        """The file of a SQLite database with our tables, and whether it was there."""
+        file = self.folder / f"{name}.sqlite"
+        made = file.with_suffix(".made")
+        if not made.exists():
+            file.unlink(missing_ok=True)
+            self._airflow(f"sqlite:///{file}").migrate()
+        return file, made.exists()
+
     @contextmanager
     def api_server(self, url: str) -> Iterator[LocalAirflow]:
         """Airflow's API server on a database, with one worker process, as long as the context lasts."""
         airflow = self._airflow(url)
+        (airflow.home / "logs" / "api-server.log").unlink(missing_ok=True)
         airflow.start("api-server")
         try:
             airflow.wait_until_healthy(300)
@@ -124,9 +137,3 @@ def _format() -> str:
 def _stop_what_is_left(folder: Path) -> None:
     if (folder / "postgresql" / "data" / "postmaster.pid").exists():
         PostgreSQL(folder / "postgresql").stop()
-
-
-def remove_logs(airflow: LocalAirflow) -> None:
-    """Each request is a line: they add up."""
-    for log in (airflow.home / "logs").glob("*.log"):
-        os.truncate(log, 0)

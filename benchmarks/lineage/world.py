@@ -1,8 +1,10 @@
 """A company whose Dags run once a day, as the OpenLineage events that this makes: pure, from a seed, one event at a time.
 
 Three kinds of Dags: machine learning by steps of ours (mapped tasks, retries, plain tasks among them), Spark, and dbt. They share tables, reference data and
-models, and small values are equal everywhere. A day has about 21 runs a Dag, five edges and two to three events a run, all within 90 minutes of the night,
+models, and small values are equal everywhere. A day has about 22 runs a Dag, five edges and two to three events a run, all within three hours of the night,
 so what starts and ends a run lies far apart in the stream.
+
+Dags hang together: in each group of five, one of Spark makes tables that three of machine learning read, whose scores one of dbt reads.
 
 All days have one shape. What is of one day alone (ids of runs, digests, versions, dates in names) is derived from that of day 1 by `own_id` and `own_digest`,
 which the database can compute too: `fill.py` multiplies days there.
@@ -22,8 +24,10 @@ from benchmarks.lineage import producers
 from benchmarks.lineage.producers import DagRun, Data, Task
 
 FIRST_DAY = dt.datetime(2026, 1, 1, tzinfo=dt.timezone.utc)
+GROUP = 5  # Dags that hang together
 MAPPED = 12
 _RETRIED = 5  # of so many Dags, one has a task that fails at first
+_STARTS = {3: 0, 4: 5000}  # Spark begins the night, dbt ends it
 _SHARED_TABLES, _REFERENCES, _MODELS = 60, 20, 10
 
 Make = Callable[[dt.datetime], dict[str, Any]]
@@ -55,7 +59,7 @@ class World:
 
     def plan_of_dag(self, number: int, day: int) -> Iterator[Told]:
         """What one Dag tells on a day."""
-        kind = {3: _spark, 4: _dbt}.get(number % 5, _learning)
+        kind = {3: _spark, 4: _dbt}.get(number % GROUP, _learning)
         yield from kind(_Day(f"{kind.__name__[1:]}_{number:03d}", number, day, random.Random(f"{self.seed}/{number}")))
 
 
@@ -89,7 +93,7 @@ class _Day:
     def __init__(self, dag_id: str, number: int, day: int, rng: random.Random) -> None:
         self.dag_id, self.number, self.day, self.rng = dag_id, number, day, rng
         midnight = FIRST_DAY + dt.timedelta(days=day)
-        self.now = midnight + dt.timedelta(seconds=rng.uniform(0, 3600))
+        self.now = midnight + dt.timedelta(seconds=_STARTS.get(number % GROUP, 2000) + rng.uniform(0, 1500))
         self.midnight = midnight
         self.run = DagRun(dag_id, f"scheduled__{midnight.isoformat()}", self.id("dag run"), midnight, self.now)
         self.states: dict[str, str] = {}
@@ -157,7 +161,8 @@ def _learning(of: _Day) -> Iterator[Told]:
     start, of.now = of.now, of.now + of.takes(20, 120)
     task = of.task("land", classic=True)
     yield Told(start, partial(producers.classic_event, task, "START", [], []))
-    tables = [of.table(of.number + step) for step in (0, 7, 13)]
+    gold = of.version(f"gold/spark_{of.number // GROUP * GROUP + 3:03d}_{of.number % GROUP}_3")
+    tables = [gold, *(of.table(of.number + step) for step in (0, 7))]
     yield Told(of.now, partial(producers.classic_event, task, "COMPLETE", [raw, *tables], [lake], columns=True))
     of.states["land"] = "success"
 
@@ -192,6 +197,7 @@ def _learning(of: _Day) -> Iterator[Told]:
 
     start = of.now + of.takes(1, 5)
     threshold = _constant(f"{name}.settings.threshold", 0.5, "builtins.float")
+    scores: list[Data] = []
     for index in range(MAPPED):
         end = start + of.takes(5, 120)
         of.now = max(of.now, end)
@@ -205,6 +211,7 @@ def _learning(of: _Day) -> Iterator[Told]:
         score = of.artifact("score", f"return_value/{index}")
         score = score._replace(name=f"{name}.score.return_value")
         yield from of.told(of.task("score", index), start, end, reads=reads, writes={"return_value": score})
+        scores.append(score)
 
     start, of.now = of.now + of.takes(1, 5), of.now + of.takes(6, 60)
     report = of.artifact("evaluate", codec="json/1", type="builtins.dict", size=400)
@@ -223,6 +230,13 @@ def _learning(of: _Day) -> Iterator[Told]:
     )
     yield Told(of.now, partial(producers.plain_event, task, "COMPLETE", [], []))
     of.states["notify"] = "success"
+
+    start, of.now = of.now + of.takes(1, 5), of.now + of.takes(6, 60)
+    task = of.task("publish", classic=True)
+    yield Told(start, partial(producers.classic_event, task, "START", [], []))
+    what = ([report, model, *scores[:3]], [of.version(f"scores/{name}")])
+    yield Told(of.now, partial(producers.classic_event, task, "COMPLETE", *what))
+    of.states["publish"] = "success"
     yield from of.dag_run()
 
 
@@ -274,6 +288,8 @@ def _dbt(of: _Day) -> Iterator[Told]:
             for k in range(number + 1)
         ]
         reads = [of.table(of.number + number + k) for k in range(5 - min(number, 2))] + made[-3:-1]
+        if number < 3:
+            reads[0] = of.version(f"scores/learning_{of.number // GROUP * GROUP + number:03d}")
         yield Told(at + of.takes(0.1, 1), partial(producers.dbt_event, one, "START", [], []))
         at += of.takes(2, 60)
         yield Told(at, partial(producers.dbt_event, one, "COMPLETE", reads, made[-1:]))
