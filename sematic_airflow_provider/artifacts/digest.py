@@ -10,6 +10,7 @@ from typing import Any, NewType
 
 Digest = NewType("Digest", str)
 
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 _FORM = re.compile(r"[0-9a-f]{64}")
 
 
@@ -31,8 +32,7 @@ def digest_record(kind: str, fields: Mapping[str, Any]) -> Digest:
 
 def canonical_json(value: Any) -> bytes:
     """The one JSON text of a value: sorted keys, no spaces, UTF-8, no NaN."""
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-    return text.encode()
+    return _CANONICAL.encode(value).encode()
 
 
 def parse_digest(text: object) -> Digest:

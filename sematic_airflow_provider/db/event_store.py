@@ -6,40 +6,32 @@ duplicates nor several API servers at once can change the outcome.
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
-import json
 import logging
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import insert, select
 from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.orm import Session
 
-from sematic_airflow_provider.artifacts.digest import digest_record
-from sematic_airflow_provider.db.models import (
-    DataRow,
-    DatasetRow,
-    EventRow,
-    IoRow,
-    JobRow,
-    RunRow,
-    UnsealedRow,
-    dag_run_key,
-)
-from sematic_airflow_provider.db.packed import compressed, event_groups, facets_apart, store_parts, texts
-from sematic_airflow_provider.db.upserts import insert_missing, insert_or_replace
-from sematic_airflow_provider.lineage.events import Event, event_of_text
-from sematic_airflow_provider.lineage.fold import DataRecord, RunRecord, fold
+from sematic_airflow_provider.db.memory import LONG, Memory, Prefix, memory_of
+from sematic_airflow_provider.db.models import EventRow, RunRow, UnsealedRow
+from sematic_airflow_provider.db.packed import compressed, store_parts, texts
+from sematic_airflow_provider.db.projection import chunks, project_flows, project_names, project_runs
+from sematic_airflow_provider.db.upserts import insert_rows
+from sematic_airflow_provider.lineage.dataset_names import Name, canonical
+from sematic_airflow_provider.lineage.essence import essence
+from sematic_airflow_provider.lineage.events import Event, known_event
+from sematic_airflow_provider.lineage.fold import RunRecord, fold
 from sematic_airflow_provider.lineage.naming import dataset_key, job_key
-from sematic_airflow_provider.lineage.parts import take_apart
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 _ATTEMPTS = 8
-_CHUNK = 400  # below the number of variables that every database takes in one statement
 
 
 def ingest(session: Session, events: Sequence[Event]) -> int:
@@ -48,207 +40,188 @@ def ingest(session: Session, events: Sequence[Event]) -> int:
     Raises:
         OperationalError: the database failed, or its locks were not to be had in several attempts; nothing of this call is stored.
     """
-    return _retried(session, lambda: append_and_project(session, events))
-
-
-def rebuild(session: Session, run_ids: Iterable[str]) -> None:
-    """Fold runs anew from the log; commits after each."""
-    for run_id in run_ids:
-        _retried(session, lambda run_id=run_id: _project(session, [run_id], []))  # type: ignore[misc]
+    memory = memory_of(session)
+    batch = _Batch(session, memory)
+    count = retried(session, lambda: batch.take(events))
+    batch.committed()
+    return count
 
 
 def append_and_project(session: Session, events: Sequence[Event]) -> int:
     """What ``ingest`` does, once, in the transaction of the session; gives how many were new."""
-    fresh = _unknown(session, events)
-    if not fresh:
-        return 0
-    run_ids = sorted({event.run_id for event in fresh if event.run_id})
-    known = _lock(session, run_ids)
-    _append(session, fresh)
-    _project(session, run_ids, fresh, known)
-    return len(fresh)
+    return _Batch(session, Memory()).take(events)
 
 
-def _unknown(session: Session, events: Sequence[Event]) -> list[Event]:
-    unique = {event.digest: event for event in events}
-    known: set[str] = set()
-    for chunk in _chunks(list(unique)):
-        known.update(session.scalars(select(EventRow.digest).where(EventRow.digest.in_(chunk))))
-    return [event for digest, event in unique.items() if digest not in known]
+def rebuild_runs(session: Session, run_ids: Iterable[str]) -> None:
+    """Fold these runs anew from the log; commits."""
+    wanted = sorted(set(run_ids))
+    retried(session, lambda: _Batch(session, Memory()).project(wanted, []))
 
 
-def _lock(session: Session, run_ids: Sequence[str]) -> set[str]:
-    """Hold the rows of these runs until the transaction ends; gives those that there are.
+class _Batch:
+    """Events that are taken in together."""
 
-    In one order everywhere: two servers that wait for each other's runs would never end. Two that make the same run meet when they insert it, and one
-    of them tries again.
-    """
-    found: set[str] = set()
-    for chunk in _chunks(run_ids):
-        query = select(RunRow.run_id).where(RunRow.run_id.in_(chunk)).order_by(RunRow.run_id)
-        found.update(session.scalars(query.with_for_update()))
-    return found
+    def __init__(self, session: Session, memory: Memory) -> None:
+        self._session = session
+        self._memory = memory
+        self._flows: dict[Any, str] = {}
+        self._prefixes: dict[str, Prefix] = {}
 
+    def take(self, events: Sequence[Event]) -> int:
+        """Append what is new, and project; gives how much that was."""
+        unique = {event.digest: event for event in events}
+        known = self._lock(sorted({event.run_id for event in unique.values() if event.run_id}))
+        fresh = self._unknown(unique)
+        if fresh:
+            self._append(fresh)
+            self.project(sorted({event.run_id for event in fresh if event.run_id}), fresh, known)
+            self._flows = project_flows(self._session, fresh, self._memory)
+            project_names(self._session, *_names(fresh))
+        return len(fresh)
 
-def _append(session: Session, events: Sequence[Event]) -> None:
-    now = dt.datetime.now(dt.timezone.utc)
-    apart = [take_apart(event.data, event_groups(event.payload)) for event in events]
-    store_parts(session, {key: part for one in apart for key, part in one.parts.items()})
-    rows = [
-        {
-            "digest": event.digest,
-            "received_at": now,
-            "event_time": event.time,
-            "kind": event.kind,
-            "run_id": event.run_id,
-            "subject_key": _subject_key(event),
-            "payload": compressed(one.skeleton),
+    def committed(self) -> None:
+        """Remember what is now in the database for good."""
+        self._memory.remember_flows(self._flows)
+        for run_id, prefix in self._prefixes.items():
+            self._memory.remember_run(run_id, prefix)
+
+    def _lock(self, run_ids: Sequence[str]) -> set[str]:
+        """Hold the rows of these runs until the transaction ends; gives those that there are.
+
+        In one order everywhere: two servers that wait for each other's runs would never end. Before anything is read, so that what is read is what
+        whoever held the rows before has left.
+        """
+        found: set[str] = set()
+        for chunk in chunks(run_ids):
+            query = select(RunRow.run_id).where(RunRow.run_id.in_(chunk)).order_by(RunRow.run_id)
+            found.update(self._session.scalars(query.with_for_update()))
+        return found
+
+    def _unknown(self, unique: Mapping[str, Event]) -> list[Event]:
+        known: set[str] = set()
+        for chunk in chunks(list(unique)):
+            known.update(self._session.scalars(select(EventRow.digest).where(EventRow.digest.in_(chunk))))
+        return [event for digest, event in unique.items() if digest not in known]
+
+    def _append(self, events: Sequence[Event]) -> None:
+        now = dt.datetime.now(dt.timezone.utc)
+        apart = [self._memory.cutter.cut(event.text, event.members) for event in events]
+        store_parts(self._session, {key: part for one in apart for key, part in one.parts.items()})
+        rows = [
+            {
+                "digest": event.digest,
+                "received_at": now,
+                "event_time": event.time,
+                "kind": event.kind,
+                "run_id": event.run_id,
+                "subject_key": _subject_key(event),
+                "payload": compressed(one.skeleton.encode()),
+            }
+            for event, one in zip(events, apart, strict=True)
+        ]
+        insert_rows(self._session, EventRow, rows)
+        for chunk in chunks([event.digest for event in events]):
+            ids = select(EventRow.id).where(EventRow.digest.in_(chunk))
+            self._session.execute(insert(UnsealedRow).from_select(["event_id"], ids))
+
+    def project(self, run_ids: Sequence[str], fresh: Sequence[Event], known: Collection[str] | None = None) -> None:
+        """Fold these runs from all their events; ``fresh`` are those that were appended just now, ``known`` the runs that have rows."""
+        known = self._lock(run_ids) if known is None else known
+        of_runs: dict[str, list[Event]] = {run_id: [] for run_id in run_ids}
+        for event in fresh:
+            if event.run_id:
+                of_runs[event.run_id].append(event)
+        counts = {run_id: len(events) for run_id, events in of_runs.items()}
+        new = {event.digest for event in fresh}
+        for run_id, (events, count) in self._stored([run for run in run_ids if run in known or not fresh], new).items():
+            of_runs[run_id] += events
+            counts[run_id] += count
+        records = [_folded(events, counts[run_id]) for run_id, events in of_runs.items() if events]
+        facet_texts = {
+            id(member.value): event.text[member.start : member.end] for event in fresh for member in event.members
         }
-        for event, one in zip(events, apart, strict=True)
-    ]
-    session.execute(insert(EventRow), rows)
-    for chunk in _chunks([event.digest for event in events]):
-        ids = select(EventRow.id).where(EventRow.digest.in_(chunk))
-        session.execute(insert(UnsealedRow).from_select(["event_id"], ids))
+        project_runs(self._session, records, known, facet_texts, self._memory)
+
+    def _stored(self, run_ids: Sequence[str], new: Collection[str]) -> dict[str, tuple[list[Event], int]]:
+        """The events of these runs that were committed before, but of long runs only those that count; and how many there are."""
+        found: dict[str, tuple[list[Event], int]] = {}
+        remembered = {run_id: prefix for run_id in run_ids if (prefix := self._memory.prefix(run_id))}
+        rows: dict[str, list[tuple[int, str]]] = {}
+        for run_id, prefix in remembered.items():
+            events, ids = self._read([run_id], new, prefix.last_id)
+            if ids.get(run_id, [])[:1] == [(prefix.last_id, prefix.last_digest)]:
+                fresh = [event for event in events if event.digest != prefix.last_digest]
+                found[run_id] = ([*prefix.essence, *fresh], prefix.count + len(fresh))
+                rows[run_id] = ids[run_id]
+        others, ids = self._read([run_id for run_id in run_ids if run_id not in found], new)
+        for event in others:
+            events, count = found.setdefault(str(event.run_id), ([], 0))
+            events.append(event)
+            found[str(event.run_id)] = (events, count + 1)
+        for run_id, (events, count) in found.items():
+            last = (rows.get(run_id) or ids.get(run_id) or [None])[-1]
+            if count > LONG and last is not None:
+                prefix = Prefix(*last, essence(events), count, time.monotonic())
+                self._prefixes[run_id] = prefix
+                found[run_id] = (list(prefix.essence), count)
+        return found
+
+    def _read(
+        self, run_ids: Sequence[str], new: Collection[str], since: int = 0
+    ) -> tuple[list[Event], dict[str, list[tuple[int, str]]]]:
+        """Events that are stored with an id from one on, and the ids and digests of each run's in order."""
+        columns = (EventRow.id, EventRow.digest, EventRow.event_time, EventRow.run_id, EventRow.payload)
+        rows = []
+        for chunk in chunks(run_ids):
+            query = select(*columns).where(
+                EventRow.run_id.in_(chunk), EventRow.id >= since, EventRow.kind == "run", EventRow.payload.is_not(None)
+            )
+            rows += [row for row in self._session.execute(query) if row.digest not in new]
+        rows.sort(key=lambda row: row.id)
+        ids: dict[str, list[tuple[int, str]]] = {}
+        for row in rows:
+            ids.setdefault(row.run_id, []).append((row.id, row.digest))
+        told = texts(self._session, [row.payload for row in rows], self._memory.parts)
+        events = [
+            known_event(text, row.digest, row.event_time, row.run_id) for row, text in zip(rows, told, strict=True)
+        ]
+        return events, ids
+
+
+def _folded(events: Sequence[Event], count: int) -> RunRecord:
+    record = fold(events)
+    return record if record.event_count == count else dataclasses.replace(record, event_count=count)
+
+
+def _names(events: Sequence[Event]) -> tuple[set[Name], set[Name]]:
+    """The jobs and the data sets that events without a run name."""
+    jobs: set[Name] = set()
+    datasets: set[Name] = set()
+    for event in events:
+        if event.kind == "run":
+            continue
+        (jobs if event.kind == "job" else datasets).add(_subject(event))
+        for direction in ("inputs", "outputs"):
+            datasets.update(_dataset_name(one) for one in event.payload.get(direction) or ())
+    return jobs, datasets
+
+
+def _dataset_name(dataset: Mapping[str, Any]) -> Name:
+    return canonical(dataset["namespace"], dataset["name"], (dataset.get("facets") or {}).get("symlinks"))
+
+
+def _subject(event: Event) -> Name:
+    return _dataset_name(event.payload["dataset"]) if event.kind == "dataset" else (event.namespace, event.name)
 
 
 def _subject_key(event: Event) -> str | None:
     if event.kind == "run":
         return None
-    return (job_key if event.kind == "job" else dataset_key)(event.namespace, event.name)
+    return (job_key if event.kind == "job" else dataset_key)(*_subject(event))
 
 
-def _project(
-    session: Session, run_ids: Sequence[str], fresh: Sequence[Event], known: Collection[str] | None = None
-) -> None:
-    """Fold these runs from all their events; ``fresh`` are those that were appended just now, ``known`` the runs that have rows."""
-    known = _lock(session, run_ids) if known is None else known
-    events = _events_of(session, [run_id for run_id in run_ids if run_id in known], fresh)
-    records = [fold(events[run_id]) for run_id in run_ids]
-    insert_missing(session, JobRow, _job_rows(records))
-    insert_missing(session, DatasetRow, _dataset_rows(records))
-    apart = [facets_apart(record.facets) for record in records]
-    io_rows, io_parts = _io_rows(records)
-    store_parts(session, {key: part for one in apart for key, part in one.parts.items()} | io_parts)
-    rows = [_run_row(record, compressed(one.skeleton)) for record, one in zip(records, apart, strict=True)]
-    if new := [row for row in rows if row["run_id"] not in known]:
-        session.execute(insert(RunRow), new)
-    insert_or_replace(session, RunRow, [row for row in rows if row["run_id"] in known])
-    for chunk in _chunks([run_id for run_id in run_ids if run_id in known]):
-        session.execute(delete(IoRow).where(IoRow.run_id.in_(chunk)))
-    # Sorted, so that two transactions that tell of the same data wait for each other in one order.
-    data = (data for record in records for data in record.data)
-    _tell_of_data(
-        session, {one.node_id: one for one in sorted(data, key=lambda d: (d.node_id, _rank(d)), reverse=True)}
-    )
-    if io_rows:
-        session.execute(insert(IoRow), io_rows)
-
-
-def _events_of(session: Session, run_ids: Sequence[str], fresh: Sequence[Event]) -> Mapping[str, list[Event]]:
-    """All events of these runs, and of those that only ``fresh`` has events of."""
-    found: dict[str, list[Event]] = {}
-    new = {event.digest for event in fresh}
-    for event in fresh:
-        if event.kind == "run" and event.run_id:
-            found.setdefault(event.run_id, []).append(event)
-    for chunk in _chunks(run_ids):
-        query = select(EventRow.digest, EventRow.payload).where(
-            EventRow.run_id.in_(chunk), EventRow.kind == "run", EventRow.payload.is_not(None)
-        )
-        packed = [payload for digest, payload in session.execute(query) if digest not in new and payload is not None]
-        for text in texts(session, packed):
-            event = event_of_text(text)
-            found.setdefault(str(event.run_id), []).append(event)
-    return found
-
-
-def _job_rows(records: Iterable[RunRecord]) -> list[dict[str, str]]:
-    found = {job_key(record.namespace, record.name): record for record in records}
-    return [
-        {"job_key": key, "namespace": record.namespace, "name": record.name} for key, record in sorted(found.items())
-    ]
-
-
-def _dataset_rows(records: Iterable[RunRecord]) -> list[dict[str, str]]:
-    found = {dataset_key(data.namespace, data.name): data for record in records for data in record.data}
-    return [{"dataset_key": key, "namespace": data.namespace, "name": data.name} for key, data in sorted(found.items())]
-
-
-def _run_row(record: RunRecord, facets: bytes) -> dict[str, Any]:
-    told = {column.name: getattr(record, column.name, None) for column in RunRow.__table__.columns}
-    return told | {"job_key": job_key(record.namespace, record.name), "facets": facets}
-
-
-def _io_rows(records: Iterable[RunRecord]) -> tuple[list[dict[str, Any]], dict[str, bytes]]:
-    rows: list[dict[str, Any]] = []
-    parts: dict[str, bytes] = {}
-    for record in records:
-        dag_run = dag_run_key(record.dag_id, record.dag_run_id)
-        for data in record.data:
-            apart = facets_apart(data.facets)
-            parts |= apart.parts
-            rows.append(
-                {
-                    "run_id": record.run_id,
-                    "node_id": data.node_id,
-                    "dataset_key": dataset_key(data.namespace, data.name),
-                    "direction": data.direction,
-                    "at": data.seen_at,
-                    "dag_run_key": dag_run,
-                    "label": data.label,
-                    "name": data.name,
-                    "dataset_type": data.dataset_type,
-                    "facets": compressed(apart.skeleton),
-                }
-            )
-    return rows, parts
-
-
-def _tell_of_data(session: Session, told: Mapping[str, DataRecord]) -> None:
-    """Make the rows of data that are new, and give those that were told of later than now the first facts."""
-    ids = sorted(told)
-    known: dict[str, str] = {}
-    for chunk in _chunks(ids):
-        query = select(DataRow.node_id, DataRow.rank).where(DataRow.node_id.in_(chunk))
-        known.update((node_id, rank) for node_id, rank in session.execute(query))
-    new = [{"node_id": node_id, **_data_facts(told[node_id])} for node_id in ids if node_id not in known]
-    if new:
-        session.execute(insert(DataRow), new)
-    for node_id in ids:
-        if node_id in known and _rank(told[node_id]) < known[node_id]:
-            facts = _data_facts(told[node_id])
-            session.execute(
-                update(DataRow).where(DataRow.node_id == node_id, DataRow.rank > facts["rank"]).values(**facts)
-            )
-
-
-def _rank(data: DataRecord) -> str:
-    """Orders what several runs tell of the same data: the earliest first, then by content. Always 91 characters."""
-    ref = data.ref
-    fields = {"namespace": data.namespace, "name": data.name, "ref": ref.to_json() if ref else None}
-    return data.seen_at.strftime("%Y-%m-%dT%H:%M:%S.%f").rjust(26, "0") + "|" + digest_record("data", fields)
-
-
-def _data_facts(data: DataRecord) -> dict[str, Any]:
-    ref = data.ref
-    return {
-        "dataset_key": dataset_key(data.namespace, data.name),
-        "digest": ref.digest if ref else None,
-        "codec": ref.codec[:250] if ref else None,
-        "type": ref.type if ref else None,
-        "size": ref.size if ref else None,
-        "value": json.dumps(ref.value) if ref and ref.has_value else None,
-        "namespace": data.namespace,
-        "name": data.name,
-        "version": data.version,
-        "first_seen": data.seen_at,
-        "rank": _rank(data),
-    }
-
-
-def _retried(session: Session, work: Callable[[], T]) -> T:
-    """Try again what lost a race with another process for the same rows; not what the database refuses for good."""
+def retried(session: Session, work: Callable[[], T]) -> T:
+    """Do it and commit; again where it lost a race with another process for the same rows, not where the database refuses for good."""
     for attempt in range(1, _ATTEMPTS + 1):
         try:
             result = work()
@@ -265,10 +238,6 @@ def _retried(session: Session, work: Callable[[], T]) -> T:
         else:
             return result
     raise AssertionError("unreachable")
-
-
-def _chunks(items: Sequence[str]) -> Iterator[Sequence[str]]:
-    return (items[start : start + _CHUNK] for start in range(0, len(items), _CHUNK))
 
 
 def _transient(error: IntegrityError | OperationalError) -> bool:

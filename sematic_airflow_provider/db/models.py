@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import (
@@ -287,6 +288,7 @@ class FlowRow(Base):
     kind: Mapped[str] = mapped_column(String(100), nullable=False)
 
 
+@lru_cache(10_000)
 def dag_run_key(dag_id: str | None, dag_run_id: str | None) -> str:
     """Short enough for an index, whatever the names; empty where there is no Dag run."""
     if dag_id is None or dag_run_id is None:

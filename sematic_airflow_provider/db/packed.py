@@ -8,16 +8,16 @@ from __future__ import annotations
 import datetime as dt
 import json
 import zlib
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Final
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from sematic_airflow_provider.artifacts.digest import canonical_json
 from sematic_airflow_provider.db.models import PartRow
 from sematic_airflow_provider.db.upserts import insert_or_renew
-from sematic_airflow_provider.lineage.parts import Parted, put_together, take_apart
+from sematic_airflow_provider.lineage.parts import put_together
 
 _PLAIN: Final = b"\x00"
 _ZLIB_1: Final = b"\x01"
@@ -64,11 +64,22 @@ _DICTIONARY_1: Final = (
 )
 
 
+_SHORT: Final = 2000  # bytes; short texts of edges are often equal
+_KEPT: Final = 32 << 20  # bytes of parts that a PartTexts keeps
+
+
 def compressed(text: bytes) -> bytes:
     """A text as it is stored."""
+    return _compressed_short(text) if len(text) < _SHORT else _compressed(text)
+
+
+def _compressed(text: bytes) -> bytes:
     packer = zlib.compressobj(level=6, zdict=_DICTIONARY_1)
     small = packer.compress(text) + packer.flush()
     return _ZLIB_1 + small if len(small) < len(text) else _PLAIN + text
+
+
+_compressed_short = lru_cache(4096)(_compressed)
 
 
 def uncompressed(data: bytes) -> bytes:
@@ -77,34 +88,78 @@ def uncompressed(data: bytes) -> bytes:
     Raises:
         ValueError: it is of no form that is known, or damaged.
     """
-    form, rest = data[:1], bytes(data[1:])
+    form, rest = bytes(data[:1]), bytes(data[1:])
     if form == _PLAIN:
         return rest
     if form != _ZLIB_1:
         raise ValueError(f"a text in the lineage tables is of an unknown form: {form!r}")
+    unpacker = zlib.decompressobj(zdict=_DICTIONARY_1)
     try:
-        return zlib.decompressobj(zdict=_DICTIONARY_1).decompress(rest)
+        text = unpacker.decompress(rest)
     except zlib.error as error:
         raise ValueError(f"a text in the lineage tables is damaged: {error}") from error
+    if not unpacker.eof or unpacker.unused_data:
+        raise ValueError("a text in the lineage tables is damaged: its end is missing, or something follows it")
+    return text
 
 
-def facets_apart(record: Mapping[str, Any]) -> Parted:
-    """The facets of a run or of an edge, as they are stored."""
-    groups = [record, *(member for member in record.values() if isinstance(member, Mapping))]
-    return take_apart(canonical_json(dict(record)), groups)
+class PartTexts:
+    """The texts of parts that were read or stored lately. A key is of the text, so what is kept can never be wrong."""
+
+    def __init__(self) -> None:
+        self._texts: dict[str, bytes] = {}
+        self._size = 0
+
+    def of(self, session: Session, keys: Collection[str]) -> dict[str, bytes]:
+        """Texts by key."""
+        texts = self._texts
+        found = {key: texts[key] for key in keys if key in texts}
+        if len(found) < len(keys):
+            read = _parts(session, [key for key in keys if key not in found])
+            for key, text in read.items():
+                self.keep(key, text)
+            found |= read
+        return found
+
+    def keep(self, key: str, text: bytes) -> None:
+        """Keep one more; all are forgotten where they are too many."""
+        if self._size > _KEPT:
+            self._texts, self._size = {}, 0  # a new dict: another thread may read the old one
+        self._texts[key] = text
+        self._size += len(text)
 
 
-def store_parts(session: Session, parts: Mapping[str, bytes]) -> None:
+def store_parts(session: Session, parts: Mapping[str, str]) -> None:
     """Keep parts that are not kept yet, and say of those that are that they were needed today."""
     today = dt.datetime.now(dt.timezone.utc).date()
-    rows = [{"key": key, "content": compressed(parts[key]), "seen_on": today} for key in sorted(parts)]
+    fresh: set[str] = set()
+    for chunk in _chunks(sorted(parts)):
+        query = select(PartRow.key).where(PartRow.key.in_(chunk), PartRow.seen_on >= today)
+        fresh.update(session.scalars(query))
+    rows = [
+        {"key": key, "content": compressed(parts[key].encode()), "seen_on": today}
+        for key in sorted(parts.keys() - fresh)
+    ]
     insert_or_renew(session, PartRow, rows, renewed="seen_on")
 
 
-def texts(session: Session, packed: Sequence[bytes]) -> list[bytes]:
-    """The texts that these columns hold."""
+def texts(session: Session, packed: Sequence[bytes], lately: PartTexts | None = None) -> list[bytes]:
+    """The texts that these columns hold.
+
+    Args:
+        session: of the database.
+        packed: what the columns hold.
+        lately: where parts may be taken from without looking whether they are still stored.
+
+    Raises:
+        ValueError: one is damaged, or a part of it is missing.
+    """
     skeletons = [uncompressed(data) for data in packed]
-    whole = put_together(set(skeletons), lambda keys: _parts(session, keys))
+    read = (lambda keys: lately.of(session, keys)) if lately is not None else (lambda keys: _parts(session, keys))
+    try:
+        whole = put_together(set(skeletons), read)
+    except KeyError as error:
+        raise ValueError(f"a text in the lineage tables is damaged: its part {error.args[0]} is missing") from error
     return [whole[skeleton] for skeleton in skeletons]
 
 
@@ -123,20 +178,3 @@ def _parts(session: Session, keys: Collection[str]) -> dict[str, bytes]:
 
 def _chunks(keys: Sequence[str], size: int = 400) -> Iterator[Sequence[str]]:
     return (keys[start : start + size] for start in range(0, len(keys), size))
-
-
-def event_groups(payload: Mapping[str, Any]) -> Iterable[Mapping[str, Any]]:
-    """The mappings of facets of an event."""
-    for holder in ("run", "job", "dataset"):
-        yield from _facet_groups(payload.get(holder))
-    for direction in ("inputs", "outputs"):
-        for dataset in payload.get(direction) or ():
-            yield from _facet_groups(dataset)
-
-
-def _facet_groups(holder: Any) -> Iterable[Mapping[str, Any]]:
-    if isinstance(holder, Mapping):
-        for name in ("facets", "inputFacets", "outputFacets"):
-            group = holder.get(name)
-            if isinstance(group, Mapping):
-                yield group

@@ -14,13 +14,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from sematic_airflow_provider.artifacts.digest import Digest, canonical_json, digest_bytes
+from sematic_airflow_provider.artifacts.digest import Digest, digest_bytes
 from sematic_airflow_provider.errors import EventRejectedError
+from sematic_airflow_provider.lineage.canonical import MAX_DEPTH, Member, canonical_event
 
 Kind = Literal["run", "job", "dataset"]
 
+__all__ = ["MAX_DEPTH", "Event", "event_of_text", "json_of_text", "known_event", "parse_event", "parse_time"]
+
 MAX_BYTES: Final = 4 << 20
-MAX_DEPTH: Final = 64
 MAX_NAME: Final = 2000
 EVENT_TYPES: Final = ("START", "RUNNING", "COMPLETE", "ABORT", "FAIL", "OTHER")
 
@@ -39,13 +41,10 @@ class Event:
     namespace: str
     name: str
     payload: Mapping[str, Any]
-    data: bytes
+    text: str
     """The canonical JSON that the digest is of."""
-
-    @property
-    def text(self) -> str:
-        """That JSON as text."""
-        return self.data.decode()
+    members: tuple[Member, ...]
+    """The facets, and where they stand in the text."""
 
 
 def parse_event(record: Any) -> Event:
@@ -54,49 +53,55 @@ def parse_event(record: Any) -> Event:
     Raises:
         EventRejectedError: with the field that is wrong, and why.
     """
-    if not isinstance(record, Mapping):
+    if type(record) is not dict:
         raise EventRejectedError("event", f"must be a JSON object, it is {type(record).__name__}")
-    _check_depth(record)
+    text, members = canonical_event(record)
     try:
-        data = canonical_json(record)
-    except (ValueError, TypeError) as error:
-        raise EventRejectedError("event", f"is no JSON: {error}") from error
+        data = text.encode()
+    except UnicodeEncodeError as error:  # half of a pair that stands for one character
+        raise EventRejectedError("event", f"is no JSON: {error.reason}") from error
     if len(data) > MAX_BYTES:
         raise EventRejectedError("event", f"has {len(data)} bytes, the most is {MAX_BYTES}")
     time = parse_time(record.get("eventTime"), "eventTime")
-    digest = digest_bytes(data)
-    if "run" in record:
-        run, job = _object(record, "run"), _object(record, "job")
-        for direction in ("inputs", "outputs"):
-            _check_datasets(record.get(direction), direction)
-        event_type = record.get("eventType") or "OTHER"
-        if event_type not in EVENT_TYPES:
+    for direction in ("inputs", "outputs"):
+        _check_datasets(record.get(direction), direction)
+    kind = _kind(record)
+    run_id, event_type = None, "OTHER"
+    if kind == "run":
+        run, event_type = _object(record, "run"), record.get("eventType") or "OTHER"
+        if not isinstance(event_type, str) or event_type not in EVENT_TYPES:
             raise EventRejectedError(
                 "eventType", f"must be one of {', '.join(EVENT_TYPES)}, it is {str(event_type)[:40]!r}"
             )
         _facets(run, "run.facets")
-        _facets(job, "job.facets")
-        namespace, name = _text(job, "namespace", "job"), _text(job, "name", "job")
-        return Event(digest, "run", time, event_type, _run_id(run), namespace, name, record, data)
-    if "dataset" in record and "job" not in record:
-        dataset = _object(record, "dataset")
-        return Event(
-            digest,
-            "dataset",
-            time,
-            "OTHER",
-            None,
-            _text(dataset, "namespace", "dataset"),
-            _text(dataset, "name", "dataset"),
-            record,
-            data,
-        )
-    if "job" in record and "dataset" not in record:
-        job = _object(record, "job")
-        return Event(
-            digest, "job", time, "OTHER", None, _text(job, "namespace", "job"), _text(job, "name", "job"), record, data
-        )
+        run_id = _run_id(run)
+    subject = "dataset" if kind == "dataset" else "job"
+    named = _object(record, subject)
+    _facets(named, f"{subject}.facets")
+    namespace, name = _text(named, "namespace", subject), _text(named, "name", subject)
+    return Event(digest_bytes(data), kind, time, event_type, run_id, namespace, name, record, text, members)
+
+
+def _kind(record: Mapping[str, Any]) -> Kind:
+    """By what there is, not by schemaURL, which producers get wrong; what is null is not there."""
+    if record.get("run") is not None:
+        return "run"
+    has = [name for name in ("job", "dataset") if record.get(name) is not None]
+    if has == ["job"]:
+        return "job"
+    if has == ["dataset"]:
+        return "dataset"
+    if not has and "run" in record:
+        raise EventRejectedError("run", "is required and must be an object")
     raise EventRejectedError("event", "must have a run and a job, or a job alone, or a dataset alone")
+
+
+def known_event(text: bytes, digest: str, time: dt.datetime, run_id: str) -> Event:
+    """An event of a run that was checked when it was stored: only its facts are looked up, and no text is made of it."""
+    record = json.loads(text)
+    job = record["job"]
+    event_type = record.get("eventType") or "OTHER"
+    return Event(Digest(digest), "run", time, event_type, run_id, job["namespace"], job["name"], record, "", ())
 
 
 def event_of_text(text: str | bytes) -> Event:
@@ -151,13 +156,14 @@ def _run_id(run: Mapping[str, Any]) -> str:
 
 def _object(record: Mapping[str, Any], field: str) -> Mapping[str, Any]:
     value = record.get(field)
-    if not isinstance(value, Mapping):
+    if type(value) is not dict:
         raise EventRejectedError(field, "is required and must be an object")
     return value
 
 
 def _facets(record: Mapping[str, Any], field: str) -> None:
-    if not isinstance(record.get("facets") or {}, Mapping):
+    facets = record.get("facets")
+    if facets is not None and type(facets) is not dict and facets:
         raise EventRejectedError(field, "must be an object")
 
 
@@ -178,22 +184,8 @@ def _check_datasets(value: Any, field: str) -> None:
     if not isinstance(value, list):
         raise EventRejectedError(field, "must be an array")
     for index, dataset in enumerate(value):
-        if not isinstance(dataset, Mapping):
+        if type(dataset) is not dict:
             raise EventRejectedError(f"{field}[{index}]", "must be an object")
         _text(dataset, "namespace", f"{field}[{index}]")
         _text(dataset, "name", f"{field}[{index}]")
         _facets(dataset, f"{field}[{index}].facets")
-
-
-def _check_depth(record: Any) -> None:
-    level: list[Any] = [record]
-    for _ in range(MAX_DEPTH):
-        level = [
-            member
-            for item in level
-            if isinstance(item, (Mapping, list))
-            for member in (item.values() if isinstance(item, Mapping) else item)
-        ]
-        if not level:
-            return
-    raise EventRejectedError("event", f"is nested deeper than {MAX_DEPTH}")

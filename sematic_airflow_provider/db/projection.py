@@ -1,0 +1,228 @@
+"""What folded runs become in the tables: their rows, names, data, and reads and writes.
+
+Rows are written where they differ from what is there, and in the order of their keys, so that transactions wait for each other in one order.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from typing import Any, Final
+
+from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
+
+from sematic_airflow_provider.artifacts.digest import digest_record
+from sematic_airflow_provider.db.memory import Memory
+from sematic_airflow_provider.db.models import DataRow, DatasetRow, FlowRow, IoRow, JobRow, RunRow, dag_run_key
+from sematic_airflow_provider.db.packed import compressed, store_parts
+from sematic_airflow_provider.db.upserts import insert_missing, insert_or_lower, insert_or_replace, insert_rows
+from sematic_airflow_provider.lineage.canonical import canonical_facets
+from sematic_airflow_provider.lineage.dataset_names import Name
+from sematic_airflow_provider.lineage.events import Event
+from sematic_airflow_provider.lineage.flows import Flow, flow_key, flows_of, tells_flows
+from sematic_airflow_provider.lineage.fold import DataRecord, RunRecord
+from sematic_airflow_provider.lineage.naming import dataset_key, job_key
+
+_CHUNK: Final = 400  # below the number of variables that every database takes in one statement
+_RUN_COLUMNS: Final = [column.name for column in RunRow.__table__.columns]
+_IO_COLUMNS: Final = [column.name for column in IoRow.__table__.columns if column.name != "id"]
+
+
+def project_runs(
+    session: Session, records: Sequence[RunRecord], known: Collection[str], texts: Mapping[int, str], memory: Memory
+) -> None:
+    """Write these runs, their data and edges, in place of what there is of them.
+
+    Args:
+        session: its transaction holds the rows of the runs.
+        records: the runs.
+        known: those that have rows.
+        texts: of facets, by ``id``, as far as they are known.
+        memory: of the database.
+    """
+    project_names(
+        session,
+        {(record.namespace, record.name) for record in records},
+        {(data.namespace, data.name) for record in records for data in record.data},
+    )
+    parts: dict[str, str] = {}
+    rows = [_run_row(record, _packed(record.facets, texts, parts, memory)) for record in records]
+    node_ids = {id(data): data.node_id for record in records for data in record.data}
+    edges = [
+        _io_row(record, data, node_ids[id(data)], _packed(data.facets, {}, parts, memory))
+        for record in records
+        for data in record.data
+    ]
+    store_parts(session, parts)
+    # A run that two transactions make at once is refused to one of them, which then tries again with the other's events.
+    insert_rows(session, RunRow, [row for row in rows if row["run_id"] not in known])
+    insert_or_replace(session, RunRow, [row for row in rows if row["run_id"] in known])
+    _tell_of_data(session, ((node_ids[id(data)], data) for record in records for data in record.data))
+    _write_edges(session, edges, sorted({record.run_id for record in records if record.run_id in known}))
+
+
+def project_names(session: Session, jobs: Collection[Name], datasets: Collection[Name]) -> None:
+    """Keep the names of jobs and data sets that are new."""
+    for model, column, keys in (
+        (JobRow, "job_key", {job_key(*name): name for name in jobs}),
+        (DatasetRow, "dataset_key", {dataset_key(*name): name for name in datasets}),
+    ):
+        there: set[str] = set()
+        for chunk in chunks(sorted(keys)):
+            there.update(session.scalars(select(getattr(model, column)).where(getattr(model, column).in_(chunk))))
+        new = [{column: key, "namespace": keys[key][0], "name": keys[key][1]} for key in sorted(keys.keys() - there)]
+        insert_missing(session, model, new)
+
+
+def project_flows(session: Session, events: Iterable[Event], memory: Memory) -> dict[Any, str]:
+    """Keep the flows that these events tell; gives what to remember of them when they are committed.
+
+    A run's events tell the same again and again, so what was stored lately is not made into rows again.
+    """
+    told = {key: event for event in events if tells_flows(event) for key in [_flow_source(event)]}
+    if not told:
+        return {}
+    stored = memory.flows_stored(session, told)
+    found: dict[str, Flow] = {}
+    remembered: dict[Any, str] = {}
+    for source, event in told.items():
+        if source in stored:
+            continue
+        flows = {flow_key(flow): flow for flow in flows_of(event)}
+        found |= flows
+        if flows:
+            remembered[source] = min(flows)
+    project_names(session, (), {name for flow in found.values() for name in (flow.target, flow.source)})
+    there: set[str] = set()
+    for chunk in chunks(sorted(found)):
+        there.update(session.scalars(select(FlowRow.flow_key).where(FlowRow.flow_key.in_(chunk))))
+    new = sorted(found.keys() - there)
+    insert_missing(session, FlowRow, [_flow_row(key, found[key]) for key in new])
+    return remembered
+
+
+def _flow_source(event: Event) -> tuple[Any, ...]:
+    """All in an event that its flows depend on."""
+    payload = event.payload
+    wanted = ("columnLineage", "lineage", "symlinks")
+    at = {id(member.value): event.text[member.start : member.end] for member in event.members}
+
+    def told(holder: Any) -> tuple[Any, ...]:
+        facets = holder.get("facets") if isinstance(holder, Mapping) else None
+        texts = (at.get(id(facets[name])) or str(facets[name]) for name in wanted if facets.get(name)) if facets else ()
+        return (holder.get("namespace"), holder.get("name"), *texts) if isinstance(holder, Mapping) else ()
+
+    datasets = [*(payload.get("inputs") or ()), None, *(payload.get("outputs") or ()), payload.get("dataset")]
+    return (event.kind, told(payload.get("job")) if event.kind == "job" else "", *map(told, datasets))
+
+
+def _flow_row(key: str, flow: Flow) -> dict[str, str]:
+    return {
+        "flow_key": key,
+        "out_key": dataset_key(*flow.target),
+        "out_field": flow.target_field,
+        "in_key": dataset_key(*flow.source),
+        "in_field": flow.source_field,
+        "kind": flow.kind,
+    }
+
+
+def _packed(facets: Mapping[str, Any], texts: Mapping[int, str], parts: dict[str, str], memory: Memory) -> bytes:
+    text, members = canonical_facets(facets, texts)
+    skeleton, found = memory.cutter.cut(text, members)
+    parts.update(found)
+    return compressed(skeleton.encode())
+
+
+def _run_row(record: RunRecord, facets: bytes) -> dict[str, Any]:
+    row = {name: getattr(record, name, None) for name in _RUN_COLUMNS}
+    row["job_key"], row["facets"] = job_key(record.namespace, record.name), facets
+    return row
+
+
+def _io_row(record: RunRecord, data: DataRecord, node_id: str, facets: bytes) -> dict[str, Any]:
+    return {
+        "run_id": record.run_id,
+        "node_id": node_id,
+        "dataset_key": dataset_key(data.namespace, data.name),
+        "direction": data.direction,
+        "at": data.seen_at,
+        "dag_run_key": dag_run_key(record.dag_id, record.dag_run_id),
+        "label": data.label,
+        "name": data.name,
+        "dataset_type": data.dataset_type,
+        "facets": facets,
+    }
+
+
+def _write_edges(session: Session, edges: Sequence[dict[str, Any]], known: Sequence[str]) -> None:
+    """Insert and delete what makes the difference between these edges and those that the known runs have."""
+    there: dict[tuple[Any, ...], list[int]] = {}
+    columns = [getattr(IoRow, name) for name in _IO_COLUMNS]
+    for chunk in chunks(known):
+        for edge_id, *edge in session.execute(select(IoRow.id, *columns).where(IoRow.run_id.in_(chunk))):
+            there.setdefault((*edge[:-1], bytes(edge[-1])), []).append(edge_id)
+    new = []
+    for row in edges:
+        same = there.get(tuple(row[name] for name in _IO_COLUMNS))
+        if same:
+            same.pop()
+        else:
+            new.append(row)
+    gone = sorted(edge_id for ids in there.values() for edge_id in ids)
+    for start in range(0, len(gone), _CHUNK):
+        session.execute(delete(IoRow).where(IoRow.id.in_(gone[start : start + _CHUNK])))
+    insert_rows(session, IoRow, new)
+
+
+def _tell_of_data(session: Session, told: Iterable[tuple[str, DataRecord]]) -> None:
+    """Make the rows of data that are new, and give those that were told of later than now the first facts.
+
+    The rank is compared again where the row is written. What is known better already is left alone, so that no writer waits for a row that all have.
+    """
+    best: dict[str, tuple[str, DataRecord]] = {}
+    for node_id, data in told:
+        ranked = (rank_of(data), data)
+        if node_id not in best or ranked[0] < best[node_id][0]:
+            best[node_id] = ranked
+    known: dict[str, str] = {}
+    for chunk in chunks(sorted(best)):
+        query = select(DataRow.node_id, DataRow.rank).where(DataRow.node_id.in_(chunk))
+        known.update((node_id, rank) for node_id, rank in session.execute(query))
+    rows = [
+        _data_row(node_id, rank, data)
+        for node_id, (rank, data) in sorted(best.items(), key=lambda item: item[0])
+        if node_id not in known or rank < known[node_id]
+    ]
+    insert_or_lower(session, DataRow, rows, rank="rank")
+
+
+def rank_of(data: DataRecord) -> str:
+    """Orders what several runs tell of the same data: the earliest first, then by content. Always 91 characters."""
+    ref = data.ref
+    fields = {"namespace": data.namespace, "name": data.name, "ref": ref.to_json() if ref else None}
+    return data.seen_at.strftime("%Y-%m-%dT%H:%M:%S.%f").rjust(26, "0") + "|" + digest_record("data", fields)
+
+
+def _data_row(node_id: str, rank: str, data: DataRecord) -> dict[str, Any]:
+    ref = data.ref
+    return {
+        "node_id": node_id,
+        "dataset_key": dataset_key(data.namespace, data.name),
+        "digest": ref.digest if ref else None,
+        "codec": ref.codec[:250] if ref else None,
+        "type": ref.type if ref else None,
+        "size": ref.size if ref else None,
+        "value": json.dumps(ref.value) if ref and ref.has_value else None,
+        "namespace": data.namespace,
+        "name": data.name,
+        "version": data.version,
+        "first_seen": data.seen_at,
+        "rank": rank,
+    }
+
+
+def chunks(items: Sequence[str]) -> Iterator[Sequence[str]]:
+    """The items in parts that fit into one statement."""
+    return (items[start : start + _CHUNK] for start in range(0, len(items), _CHUNK))
