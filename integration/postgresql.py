@@ -58,6 +58,20 @@ class PostgreSQL:
         """The SQLAlchemy URL of a database."""
         return f"postgresql+psycopg2://airflow@127.0.0.1:{self.port}/{name}"
 
+    def restart(self) -> None:
+        """As after a crash: nobody's connection is closed in order."""
+        self._run(
+            "pg_ctl",
+            "-D",
+            str(self._folder / "data"),
+            "-l",
+            str(self._folder / "log"),
+            "-m",
+            "immediate",
+            "-w",
+            "restart",
+        )
+
     def stop(self) -> None:
         """Stop the server, and remove its folder unless that was given."""
         self._run("pg_ctl", "-D", str(self._folder / "data"), "-m", "fast" if self._kept else "immediate", "stop")
