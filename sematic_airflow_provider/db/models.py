@@ -200,10 +200,10 @@ class RunRow(Base):
     __table_args__ = (
         Index("ix_sematic_run_dag_id_dag_run_id", "dag_id", "dag_run_id"),
         Index("ix_sematic_run_dag_id_first_at", "dag_id", "first_at"),
-        Index("ix_sematic_run_dag_id_started_at", "dag_id", "started_at"),
         Index("ix_sematic_run_dag_id_task_id_started_at", "dag_id", "task_id", "started_at"),
         Index("ix_sematic_run_job_key_first_at", "job_key", "first_at"),
         Index("ix_sematic_run_state_first_at", "state", "first_at"),
+        Index("ix_sematic_run_integration_first_at", "integration", "first_at"),
     )
     run_id: Mapped[str] = mapped_column(RunId, primary_key=True)
     job_key: Mapped[str] = mapped_column(Key, nullable=False)
@@ -214,7 +214,7 @@ class RunRow(Base):
     started_at: Mapped[dt.datetime | None] = mapped_column(UtcTime)
     ended_at: Mapped[dt.datetime | None] = mapped_column(UtcTime)
     parent_run_id: Mapped[str | None] = mapped_column(RunId, index=True)
-    root_run_id: Mapped[str | None] = mapped_column(RunId)
+    root_run_id: Mapped[str | None] = mapped_column(RunId, index=True)
     dag_id: Mapped[str | None] = mapped_column(Identifier)
     dag_run_id: Mapped[str | None] = mapped_column(Identifier, index=True)
     task_id: Mapped[str | None] = mapped_column(Identifier)
@@ -233,8 +233,9 @@ class DataRow(Base):
     """
 
     __tablename__ = "sematic_data"
+    __table_args__ = (Index("ix_sematic_data_dataset_key_first_seen", "dataset_key", "first_seen"),)
     node_id: Mapped[str] = mapped_column(NodeId, primary_key=True)
-    dataset_key: Mapped[str] = mapped_column(Key, nullable=False, index=True)
+    dataset_key: Mapped[str] = mapped_column(Key, nullable=False)
     digest: Mapped[str | None] = mapped_column(String(64), index=True)
     codec: Mapped[str | None] = mapped_column(String(250))
     type: Mapped[str | None] = mapped_column(JsonText)
@@ -256,6 +257,7 @@ class IoRow(Base):
     __tablename__ = "sematic_io"
     __table_args__ = (
         Index("ix_sematic_io_node_id_direction_dag_run_key", "node_id", "direction", "dag_run_key"),
+        Index("ix_sematic_io_node_id_direction_at_id", "node_id", "direction", "at", "id"),
         Index("ix_sematic_io_dataset_key_direction_at", "dataset_key", "direction", "at"),
     )
     id: Mapped[int] = mapped_column(Number, primary_key=True, autoincrement=True)

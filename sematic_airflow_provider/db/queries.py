@@ -62,10 +62,9 @@ def latest_dag_run(session: Session, dag_id: str, task_id: str | None = None) ->
     """
     query = select(RunRow.dag_run_id).where(RunRow.dag_id == dag_id, RunRow.dag_run_id.is_not(None))
     query = query.where(RunRow.task_id.is_not(None) if task_id is None else RunRow.task_id == task_id)
-    for started in (RunRow.started_at.is_not(None), RunRow.started_at.is_(None)):  # two lookups by index, no sort
-        found = session.scalar(query.where(started).order_by(RunRow.started_at.desc()).limit(1))
-        if found is not None:
-            return found
+    found = session.scalar(query.order_by(RunRow.first_at.desc()).limit(1))
+    if found is not None:
+        return found
     raise NodeNotFoundError(f"{f'task {task_id} of {dag_id}' if task_id else dag_id} has no lineage yet")
 
 

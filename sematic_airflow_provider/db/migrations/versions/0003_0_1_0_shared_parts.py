@@ -188,10 +188,11 @@ def _new_runs() -> None:
         ["dag_run_id"],
         ["dag_id", "dag_run_id"],
         ["dag_id", "first_at"],
-        ["dag_id", "started_at"],
+        ["root_run_id"],
         ["dag_id", "task_id", "started_at"],
         ["job_key", "first_at"],
         ["state", "first_at"],
+        ["integration", "first_at"],
     ):
         op.create_index(f"ix_sematic_run_{'_'.join(columns)}", "sematic_run", columns)
 
@@ -212,8 +213,8 @@ def _new_data() -> None:
         sa.Column("first_seen", UtcTime, nullable=False),
         sa.Column("rank", sa.String(100), nullable=False),
     )
-    for column in ("digest", "dataset_key", "first_seen"):
-        op.create_index(f"ix_sematic_data_{column}", "sematic_data", [column])
+    for columns in (["digest"], ["dataset_key", "first_seen"], ["first_seen"]):
+        op.create_index(f"ix_sematic_data_{'_'.join(columns)}", "sematic_data", columns)
     op.create_table(
         "sematic_io",
         sa.Column("id", Number, primary_key=True, autoincrement=True),
@@ -233,7 +234,12 @@ def _new_data() -> None:
         sa.Column("dataset_type", sa.String(40)),
         sa.Column("facets", Packed, nullable=False),
     )
-    for columns in (["run_id"], ["node_id", "direction", "dag_run_key"], ["dataset_key", "direction", "at"]):
+    for columns in (
+        ["run_id"],
+        ["node_id", "direction", "dag_run_key"],
+        ["node_id", "direction", "at", "id"],
+        ["dataset_key", "direction", "at"],
+    ):
         op.create_index(f"ix_sematic_io_{'_'.join(columns)}", "sematic_io", columns)
     op.create_table(
         "sematic_flow",
