@@ -30,7 +30,13 @@ _IO_COLUMNS: Final = [column.name for column in IoRow.__table__.columns if colum
 
 
 def project_runs(
-    session: Session, records: Sequence[RunRecord], known: Collection[str], texts: Mapping[int, str], memory: Memory
+    session: Session,
+    records: Sequence[RunRecord],
+    known: Collection[str],
+    texts: Mapping[int, str],
+    memory: Memory,
+    *,
+    mending: bool = False,
 ) -> None:
     """Write these runs, their data and edges, in place of what there is of them.
 
@@ -40,11 +46,13 @@ def project_runs(
         known: those that have rows.
         texts: of facets, by ``id``, as far as they are known.
         memory: of the database.
+        mending: write also what seems to be there, since it may have been altered.
     """
     project_names(
         session,
         {(record.namespace, record.name) for record in records},
         {(data.namespace, data.name) for record in records for data in record.data},
+        mending=mending,
     )
     parts: dict[str, str] = {}
     rows = [_run_row(record, _packed(record.facets, texts, parts, memory)) for record in records]
@@ -58,24 +66,29 @@ def project_runs(
     # A run that two transactions make at once is refused to one of them, which then tries again with the other's events.
     insert_rows(session, RunRow, [row for row in rows if row["run_id"] not in known])
     insert_or_replace(session, RunRow, [row for row in rows if row["run_id"] in known])
-    _tell_of_data(session, ((node_ids[id(data)], data) for record in records for data in record.data))
+    told = ((node_ids[id(data)], data) for record in records for data in record.data)
+    _tell_of_data(session, told, mending=mending)
     _write_edges(session, edges, sorted({record.run_id for record in records if record.run_id in known}))
 
 
-def project_names(session: Session, jobs: Collection[Name], datasets: Collection[Name]) -> None:
+def project_names(
+    session: Session, jobs: Collection[Name], datasets: Collection[Name], *, mending: bool = False
+) -> None:
     """Keep the names of jobs and data sets that are new."""
     for model, column, keys in (
         (JobRow, "job_key", {job_key(*name): name for name in jobs}),
         (DatasetRow, "dataset_key", {dataset_key(*name): name for name in datasets}),
     ):
         there: set[str] = set()
-        for chunk in chunks(sorted(keys)):
+        for chunk in chunks(sorted(keys)) if not mending else ():
             there.update(session.scalars(select(getattr(model, column)).where(getattr(model, column).in_(chunk))))
         new = [{column: key, "namespace": keys[key][0], "name": keys[key][1]} for key in sorted(keys.keys() - there)]
-        insert_missing(session, model, new)
+        (insert_or_replace if mending else insert_missing)(session, model, new)
 
 
-def project_flows(session: Session, events: Iterable[Event], memory: Memory) -> dict[Any, str]:
+def project_flows(
+    session: Session, events: Iterable[Event], memory: Memory, *, mending: bool = False
+) -> dict[Any, str]:
     """Keep the flows that these events tell; gives what to remember of them when they are committed.
 
     A run's events tell the same again and again, so what was stored lately is not made into rows again.
@@ -93,12 +106,14 @@ def project_flows(session: Session, events: Iterable[Event], memory: Memory) -> 
         found |= flows
         if flows:
             remembered[source] = min(flows)
-    project_names(session, (), {name for flow in found.values() for name in (flow.target, flow.source)})
+    names = {name for flow in found.values() for name in (flow.target, flow.source)}
+    project_names(session, (), names, mending=mending)
     there: set[str] = set()
-    for chunk in chunks(sorted(found)):
+    for chunk in chunks(sorted(found)) if not mending else ():
         there.update(session.scalars(select(FlowRow.flow_key).where(FlowRow.flow_key.in_(chunk))))
     new = sorted(found.keys() - there)
-    insert_missing(session, FlowRow, [_flow_row(key, found[key]) for key in new])
+    write = insert_or_replace if mending else insert_missing
+    write(session, FlowRow, [_flow_row(key, found[key]) for key in new])
     return remembered
 
 
@@ -176,7 +191,7 @@ def _write_edges(session: Session, edges: Sequence[dict[str, Any]], known: Seque
     insert_rows(session, IoRow, new)
 
 
-def _tell_of_data(session: Session, told: Iterable[tuple[str, DataRecord]]) -> None:
+def _tell_of_data(session: Session, told: Iterable[tuple[str, DataRecord]], *, mending: bool) -> None:
     """Make the rows of data that are new, and give those that were told of later than now the first facts.
 
     The rank is compared again where the row is written. What is known better already is left alone, so that no writer waits for a row that all have.
@@ -193,9 +208,9 @@ def _tell_of_data(session: Session, told: Iterable[tuple[str, DataRecord]]) -> N
     rows = [
         _data_row(node_id, rank, data)
         for node_id, (rank, data) in sorted(best.items(), key=lambda item: item[0])
-        if node_id not in known or rank < known[node_id]
+        if node_id not in known or rank < known[node_id] or (mending and rank == known[node_id])
     ]
-    insert_or_lower(session, DataRow, rows, rank="rank")
+    insert_or_lower(session, DataRow, rows, rank="rank", or_equal=mending)
 
 
 def rank_of(data: DataRecord) -> str:

@@ -51,12 +51,12 @@ def insert_missing(session: Session, model: Model, rows: Rows) -> None:
 
 def insert_or_renew(session: Session, model: Model, rows: Rows, renewed: str) -> None:
     """Insert rows; of those whose key is there, set one column, where that makes it greater."""
-    _upsert(session, model, rows, [renewed], greater=renewed)
+    _upsert(session, model, rows, [renewed], (renewed, ">"))
 
 
-def insert_or_lower(session: Session, model: Model, rows: Rows, rank: str) -> None:
+def insert_or_lower(session: Session, model: Model, rows: Rows, rank: str, *, or_equal: bool = False) -> None:
     """Insert rows; those whose key is there are replaced as a whole where the new one has the lower rank."""
-    _upsert(session, model, rows, _others(model), lower=rank)
+    _upsert(session, model, rows, _others(model), (rank, "<=" if or_equal else "<"))
 
 
 def insert_or_replace(session: Session, model: Model, rows: Rows) -> None:
@@ -65,43 +65,33 @@ def insert_or_replace(session: Session, model: Model, rows: Rows) -> None:
 
 
 def _upsert(
-    session: Session,
-    model: Model,
-    rows: Rows,
-    changed: list[str],
-    *,
-    greater: str | None = None,
-    lower: str | None = None,
+    session: Session, model: Model, rows: Rows, changed: list[str], where: tuple[str, str] | None = None
 ) -> None:
+    """``where`` is a column, and how its new value must compare to the one that is there for a row to be changed."""
     if not rows:
         return
     table: Any = model.__table__
     keys = [column.name for column in table.primary_key]
-    compared = greater or lower
     name = _dialect(session)
     if name == "postgresql":
         sets = ", ".join(f"{column} = excluded.{column}" for column in changed)
-        where = f" WHERE excluded.{compared} {'>' if greater else '<'} {table.name}.{compared}" if compared else ""
-        _insert_arrays(session, model, rows, f"ON CONFLICT ({', '.join(keys)}) DO UPDATE SET {sets}{where}")
+        only = f" WHERE excluded.{where[0]} {where[1]} {table.name}.{where[0]}" if where else ""
+        _insert_arrays(session, model, rows, f"ON CONFLICT ({', '.join(keys)}) DO UPDATE SET {sets}{only}")
     elif name == "sqlite":
         into = sqlite.insert(table)
-        new = into.excluded
-        is_better = None
-        if compared:
-            is_better = new[compared] > table.c[compared] if greater else new[compared] < table.c[compared]
-        changes = {column: new[column] for column in changed}
-        statement = into.on_conflict_do_update(index_elements=keys, set_=changes, where=is_better)
+        better = into.excluded[where[0]].op(where[1])(table.c[where[0]]) if where else None
+        changes = {column: into.excluded[column] for column in changed}
+        statement = into.on_conflict_do_update(index_elements=keys, set_=changes, where=better)
         session.connection().execute(statement, list(rows))
     else:
         maria = mysql.insert(table)
         new = maria.inserted
-        if compared is None:
-            pairs = [(column, new[column]) for column in changed]
-        else:
-            better = new[compared] > table.c[compared] if greater else new[compared] < table.c[compared]
+        pairs = [(column, new[column]) for column in changed]
+        if where:
+            better = new[where[0]].op(where[1])(table.c[where[0]])
             # What is compared is set last: assignments are made one after the other.
-            ordered = [column for column in changed if column != compared] + [compared]
-            pairs = [(column, func.if_(better, new[column], table.c[column])) for column in ordered]
+            ordered = sorted(changed, key=lambda column: column == where[0])
+            pairs = [(column, getattr(func, "if")(better, new[column], table.c[column])) for column in ordered]
         session.connection().execute(maria.on_duplicate_key_update(pairs), list(rows))
 
 

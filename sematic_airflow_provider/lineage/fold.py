@@ -101,7 +101,7 @@ def fold(events: Iterable[Event]) -> RunRecord:
     last = (told or recorded)[-1]
     in_rank = recorded + told  # what Airflow's record says gives way to what the run itself said
     facets = _latest(_mapping(_mapping(e.payload["run"]).get("facets")) for e in in_rank)
-    job_facets = _latest(_mapping(_mapping(e.payload["job"]).get("facets")) for e in in_rank)
+    job_facets = _without_deleted(_latest(_mapping(_mapping(e.payload["job"]).get("facets")) for e in in_rank))
     starts = [e.time for e in told if e.type == "START"]
     end = end_of(told, recorded)
     if not starts and end is not None and end.started_at is not None:
@@ -125,6 +125,15 @@ def fold(events: Iterable[Event]) -> RunRecord:
     )
 
 
+def dag_of(event: Event) -> str | None:
+    """The Dag that an event, taken alone, is of."""
+    if event.kind != "run":
+        return None
+    facets = _latest([_mapping(_mapping(event.payload["run"]).get("facets"))])
+    dag_id: str | None = _airflow_identity(facets, event.name)["dag_id"]
+    return dag_id
+
+
 def _mapping(value: Any) -> Mapping[str, Any]:
     return value if type(value) is dict else {}  # JSON has no other, and the look at an abstract class is slow
 
@@ -136,11 +145,17 @@ def _latest(facets: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     return found
 
 
+def _without_deleted(facets: dict[str, Any]) -> dict[str, Any]:
+    """A facet of a job or data set that was told as deleted is no more, whatever was told before."""
+    return {name: facet for name, facet in facets.items() if _mapping(facet).get("_deleted") is not True}
+
+
 def _airflow_identity(facets: Mapping[str, Any], job_name: str) -> dict[str, Any]:
     """Dag, run, task, map index and try, from the facets that Airflow's OpenLineage provider sends."""
     airflow = _mapping(facets.get("airflow")) or _mapping(facets.get("airflowDagRun"))
-    if not airflow and (recorded := _mapping(facets.get(RECONCILED))):
-        return _recorded_identity(recorded)
+    own = _mapping(facets.get("sematic_task")) or _mapping(facets.get(RECONCILED))
+    if not airflow and own:
+        return _own_identity(own)
     instance = _mapping(airflow.get("taskInstance"))
     dag_id = _optional_text(_mapping(airflow.get("dag")).get("dag_id"))
     task_id = _optional_text(_mapping(airflow.get("task")).get("task_id"))
@@ -155,7 +170,7 @@ def _airflow_identity(facets: Mapping[str, Any], job_name: str) -> dict[str, Any
     }
 
 
-def _recorded_identity(facet: Mapping[str, Any]) -> dict[str, Any]:
+def _own_identity(facet: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "dag_id": _optional_text(facet.get("dagId")),
         "dag_run_id": _optional_text(facet.get("dagRunId")),
@@ -218,10 +233,11 @@ def _data(events: list[Event], step: Mapping[str, Any]) -> Iterator[DataRecord]:
     for (direction, namespace, name, version), entry in sorted(
         _settled(found).items(), key=lambda item: (*item[0][:3], item[0][3] or "")
     ):
-        ref = _ref(_mapping(entry.facets.get("sematic_artifact")), name)
+        facets = _without_deleted(entry.facets)
+        ref = _ref(_mapping(facets.get("sematic_artifact")), name)
         kept = {
             facet: {key: value for key, value in content.items() if not key.startswith("_")}
-            for facet, content in entry.facets.items()
+            for facet, content in facets.items()
             if facet in _OWN_FACETS and isinstance(content, Mapping)
         }
         for label in _labels(step, direction, name, ref):

@@ -18,7 +18,7 @@ from sematic_airflow_provider.db.nodes import Readable, nodes
 from sematic_airflow_provider.db.queries import artifact_seed, dags_of_runs
 from sematic_airflow_provider.db.sessions import lineage_session
 from sematic_airflow_provider.lineage.events import Event
-from sematic_airflow_provider.lineage.fold import fold
+from sematic_airflow_provider.lineage.fold import dag_of
 from sematic_airflow_provider.lineage.graph import ArtifactNode
 from sematic_airflow_provider.settings import load_settings
 
@@ -104,7 +104,7 @@ def check_may_post(user: Any, events: Iterable[Event]) -> None:
 def _dags_of(events: Sequence[Event]) -> set[str | None]:
     with lineage_session() as session:
         known = dags_of_runs(session, sorted({event.run_id for event in events if event.run_id}))
-    named = {(event.run_id, fold([event]).dag_id if event.kind == "run" else None) for event in events}
+    named = {(event.run_id, dag_of(event)) for event in events}
     return {dag_id for run_id, dag_id in named if dag_id or run_id not in known} | set(known.values())
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import zlib
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from fastapi import APIRouter, HTTPException, Request, Response
 from fastapi.concurrency import run_in_threadpool
@@ -16,25 +17,42 @@ from sematic_airflow_provider.server.access import PosterDep, check_may_post
 from sematic_airflow_provider.server.schemas import AcceptedAnswer, BatchAnswer
 
 router = APIRouter(tags=["events"])
+T = TypeVar("T")
 
 _MAX_BATCH_BYTES = 32 << 20
+_MAX_BATCH = 10_000
 
 
 @router.post("/lineage", status_code=201)
 async def post_event(request: Request, user: PosterDep) -> AcceptedAnswer:
     """Take one event in. An event that is known already is accepted again and changes nothing."""
-    record = await _body(request, MAX_BYTES)
-    event = parse_event(record)
-    await run_in_threadpool(check_may_post, user, [event])
-    return AcceptedAnswer(new=bool(await run_in_threadpool(_store, [event])))
+
+    def take(record: Any) -> int:
+        event = parse_event(record)
+        check_may_post(user, [event])
+        return _store([event])
+
+    return AcceptedAnswer(new=bool(await _of_body(request, MAX_BYTES, take)))
 
 
 @router.post("/lineage/batch", response_model=BatchAnswer)
 async def post_batch(request: Request, user: PosterDep) -> Any:
     """Take an array of events in; those that are no events are named, the others are stored all the same."""
-    records = await _body(request, _MAX_BATCH_BYTES)
-    if not isinstance(records, list):
-        raise HTTPException(422, "the body must be a JSON array of events")
+
+    def take(records: Any) -> Any:
+        if not isinstance(records, list):
+            raise HTTPException(422, "the body must be a JSON array of events")
+        if len(records) > _MAX_BATCH:
+            raise HTTPException(413, f"the array has {len(records)} events, the most is {_MAX_BATCH}: send several")
+        events, failed = _parsed(records)
+        check_may_post(user, events)
+        _store(events)
+        return _told(len(records), failed) if failed else Response(status_code=204)
+
+    return await _of_body(request, _MAX_BATCH_BYTES, take)
+
+
+def _parsed(records: list[Any]) -> tuple[list[Event], list[dict[str, Any]]]:
     events: list[Event] = []
     failed: list[dict[str, Any]] = []
     for index, record in enumerate(records):
@@ -42,15 +60,15 @@ async def post_batch(request: Request, user: PosterDep) -> Any:
             events.append(parse_event(record))
         except EventRejectedError as error:
             failed.append({"index": index, "reason": str(error), "retriable": False})
-    await run_in_threadpool(check_may_post, user, events)
-    await run_in_threadpool(_store, events)
-    if not failed:
-        return Response(status_code=204)
+    return events, failed
+
+
+def _told(received: int, failed: list[dict[str, Any]]) -> dict[str, Any]:
     return {
         "status": "partial_success",
         "summary": {
-            "received": len(records),
-            "successful": len(events),
+            "received": received,
+            "successful": received - len(failed),
             "failed": len(failed),
             "retriable": 0,
             "non_retriable": len(failed),
@@ -60,28 +78,46 @@ async def post_batch(request: Request, user: PosterDep) -> Any:
 
 
 def _store(events: list[Event]) -> int:
+    if not events:
+        return 0
     with lineage_session() as session:
         return ingest(session, events)
 
 
-async def _body(request: Request, limit: int) -> Any:
-    """The JSON of a request, gzipped or not, of at most ``limit`` bytes unpacked."""
-    data = bytearray()
+async def _of_body(request: Request, limit: int, take: Callable[[Any], T]) -> T:
+    """What ``take`` makes of the JSON of a request, gzipped or not, of at most ``limit`` bytes unpacked.
+
+    All of it is done in one other thread: the loop only receives, and goes on to answer others.
+    """
+    encoding = request.headers.get("content-encoding", "").strip().lower()
+    if encoding not in ("", "identity", "gzip", "x-gzip"):
+        raise HTTPException(415, f"the body is encoded as {encoding[:40]!r}: send it plain, or as gzip")
+    parts: list[bytes] = []
+    size = 0
     async for part in request.stream():
-        data += part
-        if len(data) > limit:
+        parts.append(part)
+        size += len(part)
+        if size > limit:
             raise HTTPException(413, f"the body has more than {limit} bytes")
-    if "gzip" in request.headers.get("content-encoding", ""):
-        data = await run_in_threadpool(_unzipped, bytes(data), limit)
-    return json_of_text(bytes(data))
+
+    def work() -> T:
+        data = b"".join(parts)
+        return take(json_of_text(_unzipped(data, limit) if encoding.endswith("gzip") else data))
+
+    return await run_in_threadpool(work)
 
 
-def _unzipped(data: bytes, limit: int) -> bytearray:
-    unpacker = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
-    try:
-        unpacked = bytearray(unpacker.decompress(data, limit + 1))
-    except zlib.error as error:
-        raise HTTPException(422, f"the body is no gzip: {error}") from error
-    if len(unpacked) > limit:
-        raise HTTPException(413, f"the body has more than {limit} bytes, unpacked")
+def _unzipped(data: bytes, limit: int) -> bytes:
+    unpacked = b""
+    while data:  # several files in a row are a gzip file too
+        unpacker = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
+        try:
+            unpacked += unpacker.decompress(data, limit + 1 - len(unpacked))
+        except zlib.error as error:
+            raise HTTPException(422, f"the body is no gzip: {error}") from error
+        if len(unpacked) > limit:
+            raise HTTPException(413, f"the body has more than {limit} bytes, unpacked")
+        if not unpacker.eof:
+            raise HTTPException(422, "the body is no gzip: its end is missing")
+        data = unpacker.unused_data
     return unpacked
