@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
-from sqlalchemy import insert, select
+from sqlalchemy import insert, select, update
 from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.orm import Session
 
@@ -21,12 +21,15 @@ from sematic_airflow_provider.db.memory import LONG, Memory, Prefix, memory_of
 from sematic_airflow_provider.db.models import EventRow, RunRow, UnsealedRow
 from sematic_airflow_provider.db.packed import compressed, store_parts, texts
 from sematic_airflow_provider.db.projection import chunks, project_flows, project_names, project_runs
+from sematic_airflow_provider.db.seals import seal_soon
 from sematic_airflow_provider.db.upserts import insert_rows
 from sematic_airflow_provider.lineage.dataset_names import Name, canonical
 from sematic_airflow_provider.lineage.essence import essence
-from sematic_airflow_provider.lineage.events import Event, known_event
+from sematic_airflow_provider.lineage.events import Event, event_of_text, known_event
 from sematic_airflow_provider.lineage.fold import RunRecord, fold
 from sematic_airflow_provider.lineage.naming import dataset_key, job_key
+from sematic_airflow_provider.lineage.rollup import KIND as ROLL_UP
+from sematic_airflow_provider.lineage.rollup import events_in
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -44,6 +47,8 @@ def ingest(session: Session, events: Sequence[Event]) -> int:
     batch = _Batch(session, memory)
     count = retried(session, lambda: batch.take(events))
     batch.committed()
+    if count:
+        seal_soon(session)
     return count
 
 
@@ -55,13 +60,38 @@ def append_and_project(session: Session, events: Sequence[Event]) -> int:
 def rebuild_runs(session: Session, run_ids: Iterable[str]) -> None:
     """Fold these runs anew from the log; commits."""
     wanted = sorted(set(run_ids))
-    retried(session, lambda: _Batch(session, Memory()).project(wanted, []))
+    retried(session, lambda: _Batch(session, Memory(), mending=True).project(wanted, []))
+
+
+def stored_events(
+    session: Session, run_ids: Sequence[str], *, held: bool = True
+) -> dict[str, tuple[list[Event], int]]:
+    """Of each of these runs the events that count, and how many it has had. ``held``: nothing changes them until the transaction ends."""
+    batch = _Batch(session, Memory())
+    if held:
+        batch.lock(sorted(run_ids))
+    return batch.stored(run_ids, ())
+
+
+def rebuild_events(session: Session, ids: Sequence[int]) -> None:
+    """Keep again the names and the flows that these events of the log tell; commits."""
+    query = select(EventRow.payload).where(
+        EventRow.id.in_(ids), EventRow.kind != ROLL_UP, EventRow.payload.is_not(None)
+    )
+
+    def work() -> None:
+        told = [event_of_text(text) for text in texts(session, [one for one in session.scalars(query) if one])]
+        project_flows(session, told, Memory(), mending=True)
+        project_names(session, *_names(told), mending=True)
+
+    retried(session, work)
 
 
 class _Batch:
     """Events that are taken in together."""
 
-    def __init__(self, session: Session, memory: Memory) -> None:
+    def __init__(self, session: Session, memory: Memory, *, mending: bool = False) -> None:
+        self._mending = mending
         self._session = session
         self._memory = memory
         self._flows: dict[Any, str] = {}
@@ -70,7 +100,7 @@ class _Batch:
     def take(self, events: Sequence[Event]) -> int:
         """Append what is new, and project; gives how much that was."""
         unique = {event.digest: event for event in events}
-        known = self._lock(sorted({event.run_id for event in unique.values() if event.run_id}))
+        known = self.lock(sorted({event.run_id for event in unique.values() if event.run_id}))
         fresh = self._unknown(unique)
         if fresh:
             self._append(fresh)
@@ -85,13 +115,15 @@ class _Batch:
         for run_id, prefix in self._prefixes.items():
             self._memory.remember_run(run_id, prefix)
 
-    def _lock(self, run_ids: Sequence[str]) -> set[str]:
+    def lock(self, run_ids: Sequence[str]) -> set[str]:
         """Hold the rows of these runs until the transaction ends; gives those that there are.
 
         In one order everywhere: two servers that wait for each other's runs would never end. Before anything is read, so that what is read is what
         whoever held the rows before has left.
         """
         found: set[str] = set()
+        if self._session.get_bind().dialect.name == "sqlite":  # rows cannot be held, and what is only read begins no transaction
+            self._session.execute(update(RunRow).where(RunRow.run_id == "").values(state=RunRow.state))
         for chunk in chunks(run_ids):
             query = select(RunRow.run_id).where(RunRow.run_id.in_(chunk)).order_by(RunRow.run_id)
             found.update(self._session.scalars(query.with_for_update()))
@@ -114,7 +146,7 @@ class _Batch:
                 "event_time": event.time,
                 "kind": event.kind,
                 "run_id": event.run_id,
-                "subject_key": _subject_key(event),
+                "subject_key": subject_key(event),
                 "payload": compressed(one.skeleton.encode()),
             }
             for event, one in zip(events, apart, strict=True)
@@ -126,38 +158,38 @@ class _Batch:
 
     def project(self, run_ids: Sequence[str], fresh: Sequence[Event], known: Collection[str] | None = None) -> None:
         """Fold these runs from all their events; ``fresh`` are those that were appended just now, ``known`` the runs that have rows."""
-        known = self._lock(run_ids) if known is None else known
+        known = self.lock(run_ids) if known is None else known
         of_runs: dict[str, list[Event]] = {run_id: [] for run_id in run_ids}
         for event in fresh:
             if event.run_id:
                 of_runs[event.run_id].append(event)
         counts = {run_id: len(events) for run_id, events in of_runs.items()}
         new = {event.digest for event in fresh}
-        for run_id, (events, count) in self._stored([run for run in run_ids if run in known or not fresh], new).items():
+        for run_id, (events, count) in self.stored([run for run in run_ids if run in known or not fresh], new).items():
             of_runs[run_id] += events
             counts[run_id] += count
         records = [_folded(events, counts[run_id]) for run_id, events in of_runs.items() if events]
         facet_texts = {
             id(member.value): event.text[member.start : member.end] for event in fresh for member in event.members
         }
-        project_runs(self._session, records, known, facet_texts, self._memory)
+        project_runs(self._session, records, known, facet_texts, self._memory, mending=self._mending)
 
-    def _stored(self, run_ids: Sequence[str], new: Collection[str]) -> dict[str, tuple[list[Event], int]]:
+    def stored(self, run_ids: Sequence[str], new: Collection[str]) -> dict[str, tuple[list[Event], int]]:
         """The events of these runs that were committed before, but of long runs only those that count; and how many there are."""
         found: dict[str, tuple[list[Event], int]] = {}
         remembered = {run_id: prefix for run_id in run_ids if (prefix := self._memory.prefix(run_id))}
         rows: dict[str, list[tuple[int, str]]] = {}
         for run_id, prefix in remembered.items():
-            events, ids = self._read([run_id], new, prefix.last_id)
+            events, ids, _ = self._read([run_id], new, prefix.last_id)
             if ids.get(run_id, [])[:1] == [(prefix.last_id, prefix.last_digest)]:
                 fresh = [event for event in events if event.digest != prefix.last_digest]
                 found[run_id] = ([*prefix.essence, *fresh], prefix.count + len(fresh))
                 rows[run_id] = ids[run_id]
-        others, ids = self._read([run_id for run_id in run_ids if run_id not in found], new)
+        others, ids, more = self._read([run_id for run_id in run_ids if run_id not in found], new)
         for event in others:
             events, count = found.setdefault(str(event.run_id), ([], 0))
             events.append(event)
-            found[str(event.run_id)] = (events, count + 1)
+            found[str(event.run_id)] = (events, count + 1 + more.pop(str(event.run_id), 0))
         for run_id, (events, count) in found.items():
             last = (rows.get(run_id) or ids.get(run_id) or [None])[-1]
             if count > LONG and last is not None:
@@ -168,13 +200,16 @@ class _Batch:
 
     def _read(
         self, run_ids: Sequence[str], new: Collection[str], since: int = 0
-    ) -> tuple[list[Event], dict[str, list[tuple[int, str]]]]:
-        """Events that are stored with an id from one on, and the ids and digests of each run's in order."""
-        columns = (EventRow.id, EventRow.digest, EventRow.event_time, EventRow.run_id, EventRow.payload)
+    ) -> tuple[list[Event], dict[str, list[tuple[int, str]]], dict[str, int]]:
+        """Events that are stored with an id from one on; the ids and digests of each run's in order; and how many more a roll-up stands for."""
+        columns = (EventRow.id, EventRow.digest, EventRow.event_time, EventRow.run_id, EventRow.kind, EventRow.payload)
         rows = []
         for chunk in chunks(run_ids):
             query = select(*columns).where(
-                EventRow.run_id.in_(chunk), EventRow.id >= since, EventRow.kind == "run", EventRow.payload.is_not(None)
+                EventRow.run_id.in_(chunk),
+                EventRow.id >= since,
+                EventRow.kind.in_(("run", ROLL_UP)),
+                EventRow.payload.is_not(None),
             )
             rows += [row for row in self._session.execute(query) if row.digest not in new]
         rows.sort(key=lambda row: row.id)
@@ -182,10 +217,16 @@ class _Batch:
         for row in rows:
             ids.setdefault(row.run_id, []).append((row.id, row.digest))
         told = texts(self._session, [row.payload for row in rows], self._memory.parts)
-        events = [
-            known_event(text, row.digest, row.event_time, row.run_id) for row, text in zip(rows, told, strict=True)
-        ]
-        return events, ids
+        events: list[Event] = []
+        more: dict[str, int] = {}
+        for row, text in zip(rows, told, strict=True):
+            if row.kind == "run":
+                events.append(known_event(text, row.digest, row.event_time, row.run_id))
+            elif row.id != since:
+                kept, count = events_in(text)
+                events += kept
+                more[row.run_id] = more.get(row.run_id, 0) + count - len(kept)
+        return events, ids, more
 
 
 def _folded(events: Sequence[Event], count: int) -> RunRecord:
@@ -214,7 +255,8 @@ def _subject(event: Event) -> Name:
     return _dataset_name(event.payload["dataset"]) if event.kind == "dataset" else (event.namespace, event.name)
 
 
-def _subject_key(event: Event) -> str | None:
+def subject_key(event: Event) -> str | None:
+    """The key of what an event without a run is of."""
     if event.kind == "run":
         return None
     return (job_key if event.kind == "job" else dataset_key)(*_subject(event))

@@ -1,0 +1,132 @@
+"""Notices of removal: entries of the log that say which texts a policy has let go of.
+
+Like all entries they are sealed, so what is gone without one was removed by somebody else.
+"""
+
+from __future__ import annotations
+
+import bisect
+import datetime as dt
+import json
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from sematic_airflow_provider.artifacts.digest import canonical_json, digest_record
+from sematic_airflow_provider.db.models import EventRow
+from sematic_airflow_provider.db.packed import texts
+from sematic_airflow_provider.lineage.naming import short_key
+
+KIND: Final = "removal"
+SUBJECT: Final = short_key(digest_record("removals", {}))
+"""The subject key of notices, by which they are found."""
+
+_FORM: Final = "removal/1"
+_PAGE: Final = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Which texts were removed: those of events of runs that had ended before ``cut``. ``user`` says on whose behalf: a user, or the API server."""
+
+    at: dt.datetime
+    keep_days: float
+    cut: dt.datetime
+    user: str
+    events: tuple[tuple[int, int], ...]
+    """First and last id of each row of ids without a gap."""
+
+    def text(self) -> bytes:
+        """As it stands in the log."""
+        return canonical_json(
+            {
+                "at": self.at.isoformat(),
+                "events": [list(pair) for pair in self.events],
+                "form": _FORM,
+                "policy": {"before": self.cut.isoformat(), "keepDays": self.keep_days},
+                "user": self.user,
+            }
+        )
+
+
+class Ranges:
+    """A set of whole numbers that mostly follow one another: memory grows with the gaps, not with the numbers."""
+
+    def __init__(self) -> None:
+        self._starts: list[int] = []
+        self._ends: list[int] = []
+
+    def __contains__(self, number: int) -> bool:
+        at = bisect.bisect_right(self._starts, number) - 1
+        return at >= 0 and number <= self._ends[at]
+
+    def add(self, first: int, last: int) -> None:
+        """Add all numbers from the first to the last."""
+        low = bisect.bisect_left(self._ends, first - 1)
+        high = bisect.bisect_right(self._starts, last + 1)
+        if low < high:
+            first, last = min(first, self._starts[low]), max(last, self._ends[high - 1])
+        self._starts[low:high], self._ends[low:high] = [first], [last]
+
+    @property
+    def last(self) -> int:
+        """The greatest; 0 where there is none."""
+        return self._ends[-1] if self._ends else 0
+
+
+def ranges_of(ids: Collection[int]) -> tuple[tuple[int, int], ...]:
+    """Ids as rows without gaps."""
+    found: list[tuple[int, int]] = []
+    for number in sorted(ids):
+        if found and number == found[-1][1] + 1:
+            found[-1] = (found[-1][0], number)
+        else:
+            found.append((number, number))
+    return tuple(found)
+
+
+def notices(session: Session) -> Iterator[tuple[int, Notice]]:
+    """All notices of the log, with their ids; those that cannot be read are left out: verification finds them anyway."""
+    last = 0
+    while True:
+        query = (
+            select(EventRow.id, EventRow.payload)
+            .where(EventRow.subject_key == SUBJECT, EventRow.kind == KIND, EventRow.id > last)
+            .order_by(EventRow.id)
+            .limit(_PAGE)
+        )
+        rows = session.execute(query).all()
+        if not rows:
+            return
+        last = rows[-1].id
+        for row in rows:
+            try:
+                (text,) = texts(session, [row.payload or b""])
+                yield row.id, _parsed(json.loads(text))
+            except (ValueError, KeyError, TypeError):
+                continue
+
+
+def removed(found: Iterable[Notice]) -> Ranges:
+    """The ids of all events whose texts these notices tell of."""
+    ranges = Ranges()
+    for notice in found:
+        for first, last in notice.events:
+            ranges.add(first, last)
+    return ranges
+
+
+def _parsed(record: Any) -> Notice:
+    if record["form"] != _FORM:
+        raise ValueError(record["form"])
+    policy = record["policy"]
+    return Notice(
+        dt.datetime.fromisoformat(record["at"]),
+        float(policy["keepDays"]),
+        dt.datetime.fromisoformat(policy["before"]),
+        str(record["user"]),
+        tuple((int(first), int(last)) for first, last in record["events"]),
+    )
