@@ -54,9 +54,10 @@ integration: $(VENV)/ready $(STATIC) ## real Airflow processes, PostgreSQL, S3, 
 	$(BIN)/python -m pytest tests -m thorough -n auto --dist loadfile --no-loadscope-reorder
 	$(BIN)/python -m pytest integration
 
-soak: $(VENV)/ready ## faults, kills and collections without end, on each kind of store (MINUTES=10)
+soak: $(VENV)/ready ## faults, kills and collections without end, on each kind of store; an API server that is away as long (MINUTES=10)
 	$(BIN)/python -m tests.soak --minutes $(or $(MINUTES),10)
 	$(BIN)/python -m tests.soak.faults --minutes $(or $(MINUTES),10)
+	SEMATIC_OUTAGE_SECONDS=$$(( 60 * $(or $(MINUTES),10) )) $(BIN)/python -m pytest integration/test_delivery.py -k away_under_load
 
 bench: $(VENV)/ready ## a benchmark by its name: make bench NAME=artifacts (or cache, growth, s3, steps)
 	$(BIN)/python -m benchmarks $(NAME)

@@ -52,9 +52,14 @@ def test_the_lineage_is_complete_and_leads_back_to_the_raw_tables(
     assert find_problems(airflow, flight_run.run_id) == []
 
 
-def test_no_event_had_to_wait_in_the_store(airflow: LocalAirflow, flight_run: FinishedRun) -> None:
-    assert list((airflow.home / "sematic" / "spool").glob("*.json")) == []
-    assert not (airflow.home / "sematic" / "spool" / "rejected").exists()
+def test_events_went_by_way_of_the_disk_and_none_waits_or_was_rejected(
+    airflow: LocalAirflow, flight_run: FinishedRun
+) -> None:
+    spool = airflow.home / "sematic-spool"
+    assert _eventually(lambda: not list(spool.glob("*.json")), 30)
+    assert f"delivered to {airflow.url}" in (spool / "delivery.log").read_text()
+    assert not (spool / "rejected").exists()
+    assert not (airflow.home / "sematic" / "spool").exists()
 
 
 def test_an_approved_model_starts_the_inference_dag_which_receives_that_very_model(
@@ -272,11 +277,11 @@ def test_dags_test_needs_no_server_and_its_lineage_shows_up_when_one_starts(tmp_
     airflow = LocalAirflow(tmp_path, ROOT / "dags_examples", free_port(18180))
     airflow.migrate()
     airflow.command("dags", "test", "flight_delays")
-    waiting = list((tmp_path / "sematic" / "spool").glob("*.json"))
+    waiting = list((tmp_path / "sematic-spool").glob("*.json"))
     assert len(waiting) >= 2 * len(STEPS)
     try:
         airflow.start("api-server")
-        _eventually(lambda: not list((tmp_path / "sematic" / "spool").glob("*.json")), 90)
+        _eventually(lambda: not list((tmp_path / "sematic-spool").glob("*.json")), 90)
         (run,) = airflow.get("/api/v2/dags/flight_delays/dagRuns")["dag_runs"]
         assert find_problems(airflow, run["dag_run_id"]) == []
     finally:
