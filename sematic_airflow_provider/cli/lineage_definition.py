@@ -34,8 +34,27 @@ _RECONCILE = ActionCommand(
     ),
 )
 
+_REBUILD = ActionCommand(
+    name="rebuild",
+    help="Make the lineage tables anew from the log of events",
+    description=_wrapped(
+        "Replays the log, event by event, into the tables that graphs and pages are made of. Where they were damaged, or a version of this package had "
+        "an error, they are right afterwards; else nothing changes. Events may come in meanwhile. It may be stopped at any time, and tells how to go on. "
+        "Exit status 0; 1 where a database refused."
+    ),
+    func=lazy_load_command(f"{_COMMANDS}.lineage_rebuild.rebuild"),
+    args=(
+        Arg(
+            ("--since",),
+            help="only events received since an age (7d, 12h), a date (2026-11-24) or a time (2026-11-24T08:30, UTC)",
+        ),
+        Arg(("--run",), help="only this run, by its id as the Lineage tab shows it"),
+        Arg(("--after",), help="go on with a rebuild that was stopped, as it told", type=int, default=0),
+    ),
+)
+
 LINEAGE = GroupCommand(
     name="lineage",
     help="Keep the lineage tables complete and in order",
-    subcommands=[_RECONCILE],
+    subcommands=[_RECONCILE, _REBUILD],
 )
