@@ -1,0 +1,162 @@
+"""What exports need from the tables: a part of the graph with what its runs told, and the events themselves. What the asker may not read is never fetched."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from sematic_airflow_provider.db import queries
+from sematic_airflow_provider.db.models import EventRow, IoRow, RunRow
+from sematic_airflow_provider.db.neighbours import chunks
+from sematic_airflow_provider.db.nodes import Readable, everything, run_nodes
+from sematic_airflow_provider.db.packed import facets, texts
+from sematic_airflow_provider.db.queries import Extent
+from sematic_airflow_provider.db.seals import head
+from sematic_airflow_provider.lineage.events import event_of_text
+from sematic_airflow_provider.lineage.exports.facts import RunFacts, facts_of, mapping
+from sematic_airflow_provider.lineage.exports.openlineage import line_of, runs_named_by
+from sematic_airflow_provider.lineage.exports.subgraph import DataFacts, Seal, Subgraph, without_names_of_locked
+from sematic_airflow_provider.lineage.graph import LineageGraph
+
+_AT_ONCE: Final = 50  # runs or events whose texts are in memory together
+_MOST_FIELDS: Final = 2000
+
+
+def subgraph(
+    session: Session,
+    seeds: Sequence[str],
+    extent: Extent,
+    readable: Readable = everything,
+    *,
+    dag_run: tuple[str, str] | None = None,
+) -> Subgraph:
+    """A part of the lineage, ready for export.
+
+    Args:
+        session: of the lineage tables.
+        seeds: node ids to start from, which the asker may read.
+        extent: how far it goes.
+        readable: which Dags the asker may read.
+        dag_run: Dag and run, where the seeds are those of a Dag run.
+    """
+    graph = without_names_of_locked(queries.graph(session, seeds, extent, readable))
+    last = head(session)
+    return Subgraph(
+        title=f"{dag_run[0]}, {dag_run[1]}" if dag_run else _title(graph),
+        graph=graph,
+        runs=_run_facts(session, graph, readable),
+        data=_data_facts(session, graph),
+        made_at=dt.datetime.now(dt.timezone.utc),
+        seal=Seal(last.number, last.sealed_at, last.hash) if last else None,
+        dag_run=dag_run,
+    )
+
+
+def exported_runs(session: Session, graph: LineageGraph, readable: Readable = everything) -> list[str]:
+    """The ids of the runs whose events are exported: those in the graph, and the runs that they are part of, which tell how they ended."""
+    ids = _open_runs(graph)
+    parents: set[str] = set()
+    for chunk in chunks(ids):
+        query = select(RunRow.parent_run_id).where(RunRow.run_id.in_(chunk), RunRow.parent_run_id.is_not(None))
+        parents.update(found for found in session.scalars(query) if found)
+    wanted = sorted(parents - set(ids))
+    return [*ids, *(run_id for run_id, hidden in _hidden(session, wanted, readable).items() if not hidden)]
+
+
+def count_events(session: Session, run_ids: Sequence[str]) -> tuple[int, int]:
+    """How many events the log has of these runs, and how many of those it only knows the digests of, because they were too old to be kept."""
+    total = gone = 0
+    for chunk in chunks(run_ids):
+        query = select(func.count(), func.count(EventRow.payload)).where(EventRow.run_id.in_(chunk))
+        found, kept = session.execute(query).one()
+        total, gone = total + found, gone + found - kept
+    return total, gone
+
+
+def event_lines(session: Session, run_ids: Sequence[str], readable: Readable = everything) -> Iterator[bytes]:
+    """The events of these runs as JSON lines, a few in memory at a time, in the order in which they came in."""
+    ids: list[int] = []
+    for chunk in chunks(run_ids):
+        ids += session.scalars(select(EventRow.id).where(EventRow.run_id.in_(chunk), EventRow.payload.is_not(None)))
+    ids.sort()
+    known: dict[str, bool] = {}
+
+    def hidden(run_id: str, job: str) -> bool:
+        # A run that no event was of has no Dag in the tables; that of a Dag run is called as the Dag.
+        return known[run_id] if run_id in known else not readable(job)
+
+    for start in range(0, len(ids), _AT_ONCE):
+        query = select(EventRow.payload).where(EventRow.id.in_(ids[start : start + _AT_ONCE])).order_by(EventRow.id)
+        packed = [payload for payload in session.scalars(query) if payload is not None]
+        events = [event_of_text(text) for text in texts(session, packed)]
+        named = {run_id for event in events for run_id in runs_named_by(event)}
+        known.update(_hidden(session, sorted(named - known.keys()), readable))
+        for event in events:
+            yield line_of(event, readable, hidden)
+
+
+def _title(graph: LineageGraph) -> str:
+    names = [node.label for node in graph.nodes if node.id in graph.focus]
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+
+
+def _open_runs(graph: LineageGraph) -> list[str]:
+    return [node.id.removeprefix("run:") for node in graph.nodes if node.kind == "run" and not node.locked]
+
+
+def _hidden(session: Session, run_ids: Sequence[str], readable: Readable) -> dict[str, bool]:
+    """Of those runs that the tables know, whether the asker may not read them."""
+    rows = [row for chunk in chunks(run_ids) for row in session.scalars(select(RunRow).where(RunRow.run_id.in_(chunk)))]
+    return {row.run_id: node.locked for row, node in zip(rows, run_nodes(session, rows, readable), strict=True)}
+
+
+def _run_facts(session: Session, graph: LineageGraph, readable: Readable) -> dict[str, RunFacts]:
+    found: dict[str, RunFacts] = {}
+    for ids in chunks(_open_runs(graph), _AT_ONCE):
+        rows = session.execute(select(RunRow.run_id, RunRow.facets).where(RunRow.run_id.in_(ids))).all()
+        told = facets(session, [packed for _, packed in rows])
+        found.update((f"run:{run_id}", facts_of(one, readable)) for (run_id, _), one in zip(rows, told, strict=True))
+    return found
+
+
+def _data_facts(session: Session, graph: LineageGraph) -> dict[str, DataFacts]:
+    """As those runs told that the asker may read: writes before reads, latest first."""
+    nodes = [node.id for node in graph.nodes if node.kind != "run" and not node.locked]
+    wanted = set(nodes)
+    best: dict[str, tuple[bool, dt.datetime, int]] = {}
+    first: dict[str, dt.datetime] = {}
+    for ids in chunks(_open_runs(graph)):
+        query = select(IoRow.id, IoRow.node_id, IoRow.direction, IoRow.at).where(IoRow.run_id.in_(ids))
+        for io_id, node_id, direction, at in session.execute(query):
+            if node_id in wanted:
+                best[node_id] = max(best.get(node_id, (False, at, io_id)), (direction == "write", at, io_id))
+                first[node_id] = min(first.get(node_id, at), at)
+    told: dict[int, Mapping[str, Any]] = {}
+    for io_ids in chunks([str(io_id) for _, _, io_id in best.values()], _AT_ONCE):
+        rows = session.execute(select(IoRow.id, IoRow.facets).where(IoRow.id.in_([int(i) for i in io_ids]))).all()
+        told.update(zip([io_id for io_id, _ in rows], facets(session, [packed for _, packed in rows]), strict=True))
+    return {
+        node_id: DataFacts(_fields(told[best[node_id][2]]), _statistics(told[best[node_id][2]]), first[node_id])
+        for node_id in nodes
+        if node_id in best
+    }
+
+
+def _fields(one: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    fields = mapping(one.get("schema")).get("fields")
+    if not isinstance(fields, list):
+        return ()
+    return tuple(
+        (str(field["name"])[:250], str(field.get("type") or "")[:250])
+        for field in fields[:_MOST_FIELDS]
+        if isinstance(field, Mapping) and "name" in field
+    )
+
+
+def _statistics(one: Mapping[str, Any]) -> dict[str, Any]:
+    found = mapping(one.get("outputStatistics")) or mapping(one.get("inputStatistics"))
+    return {key: value for key, value in found.items() if isinstance(value, int) and not isinstance(value, bool)}

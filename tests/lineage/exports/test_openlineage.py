@@ -1,0 +1,76 @@
+"""OpenLineage events go out as they came in: a second server that takes them shows the same graph."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from sematic_airflow_provider.db import queries
+from sematic_airflow_provider.db.exporting import count_events, event_lines, exported_runs
+from sematic_airflow_provider.db.models import EventRow
+from sematic_airflow_provider.db.queries import Extent
+from sematic_airflow_provider.lineage.events import parse_event
+from tests.events import pipeline, ref
+from tests.lineage.exports.parts import hostile_events, recorded, told, two_dags
+
+
+def _of_dag_run(events: list[Any], dag_id: str, extent: Extent) -> tuple[Any, list[Any]]:
+    """The graph of a Dag's latest run, and the events that are exported of it."""
+    with told(events) as session:
+        run = queries.latest_dag_run(session, dag_id)
+        graph = queries.graph(session, queries.dag_run_seeds(session, dag_id, run), extent)
+        return graph, [json.loads(line) for line in event_lines(session, exported_runs(session, graph))]
+
+
+@pytest.mark.parametrize("direction", ["both", "upstream", "downstream"])
+@pytest.mark.parametrize(
+    ("events", "dag_id"),
+    [
+        (recorded(), "mixed_with_plain_tasks"),
+        (recorded("mapped_failed_skipped"), "recorded"),
+        (hostile_events(), "hostile"),
+        (two_dags(), "open_shop"),
+    ],
+)
+def test_a_second_server_shows_the_same_graph(events: list[Any], dag_id: str, direction: Any) -> None:
+    extent = Extent(6, direction)
+    graph, exported = _of_dag_run(events + pipeline("other", seed="other"), dag_id, extent)
+    assert len(graph.nodes) >= 2
+    again, once_more = _of_dag_run(exported, dag_id, extent)
+    assert again == graph
+    assert once_more == exported
+
+
+def test_a_second_server_shows_the_same_around_an_artifact() -> None:
+    digest = ref("x", "join").digest
+    with told(pipeline() + pipeline("flow", "run2", "other") + recorded()) as session:
+        graph = queries.graph(session, queries.artifact_seed(session, digest), Extent(2))
+        exported = [json.loads(line) for line in event_lines(session, exported_runs(session, graph))]
+    assert {event["job"]["name"] for event in exported} == {"flow.join", "flow.train", "flow.predict"}
+    with told(exported) as session:
+        again = queries.graph(session, queries.artifact_seed(session, digest), Extent(2))
+    assert graph.more_upstream  # what lies beyond was not exported, so the second server knows of no more
+    assert again == replace(graph, more_upstream=())
+
+
+def test_events_are_byte_for_byte_those_that_were_stored() -> None:
+    events = recorded()
+    with told(events) as session:
+        run = queries.latest_dag_run(session, "mixed_with_plain_tasks")
+        graph = queries.graph(session, queries.dag_run_seeds(session, "mixed_with_plain_tasks", run), Extent(4))
+        lines = b"".join(event_lines(session, exported_runs(session, graph))).decode().splitlines()
+    assert sorted(lines) == sorted({parse_event(event).text for event in events})
+
+
+def test_events_of_which_only_the_digest_was_kept_are_counted_and_left_out() -> None:
+    with told(pipeline()) as session:
+        row = session.query(EventRow).order_by(EventRow.id).first()
+        assert row is not None
+        row.payload = None
+        session.flush()
+        ids = [str(found.run_id) for found in session.query(EventRow).all()]
+        assert count_events(session, sorted(set(ids))) == (10, 1)
+        assert len(list(event_lines(session, sorted(set(ids))))) == 9
