@@ -142,6 +142,11 @@ class SematicCacheRunFacet(RunFacet):
 class SematicTaskRunFacet(RunFacet):
     """``sematic_task``: a task that is no step of ours."""
 
+    dagId: str  # noqa: N815
+    dagRunId: str  # noqa: N815
+    taskId: str  # noqa: N815
+    mapIndex: int  # noqa: N815
+    tryNumber: int  # noqa: N815
     operator: str
     function: str | None
     file: str | None
@@ -150,7 +155,18 @@ class SematicTaskRunFacet(RunFacet):
     inlets: list[dict[str, Any]]
     outlets: list[dict[str, Any]]
     state: str
-    _additional_skip_redact: ClassVar[list[str]] = ["operator", "function", "file", "arguments", "state"]
+    _additional_skip_redact: ClassVar[list[str]] = [
+        "dagId",
+        "dagRunId",
+        "taskId",
+        "operator",
+        "function",
+        "file",
+        "arguments",
+        "inlets",
+        "outlets",
+        "state",
+    ]  # we have done it
 
     @staticmethod
     def _get_schema() -> str:
@@ -189,9 +205,10 @@ _RUN_FACETS: Mapping[str, type[RunFacet]] = {
 
 def lineage_of_step(record: StepRecord, reads: Iterable[ArtifactRef]) -> OperatorLineage:
     """All that the OpenLineage provider is told about a step: what it read and wrote, and our facets."""
+    place = store_url()
     return OperatorLineage(
-        inputs=[input_of(ref) for ref in reads],
-        outputs=[output_of(ref, record.facts.get(key, {})) for key, ref in record.outputs.items()],
+        inputs=[input_of(ref, place) for ref in reads],
+        outputs=[output_of(ref, record.facts.get(key, {}), place) for key, ref in record.outputs.items()],
         run_facets=run_facets(redacted(record.facets())),
         job_facets=_job_facets(record),
     )
@@ -202,14 +219,21 @@ def metrics_facet(metrics: Mapping[str, float | str]) -> dict[str, RunFacet]:
     return {"sematic_metrics": SematicMetricsRunFacet(metrics=dict(metrics))} if metrics else {}
 
 
-def input_of(ref: ArtifactRef) -> InputDataset:
-    """An artifact as a dataset that was read."""
-    return InputDataset(namespace=conf.namespace(), name=_dataset_name(ref), facets=_dataset_facets(ref))
+def store_url() -> str:
+    """Where artifacts are. Who makes many data sets asks once: the settings are read for it."""
+    from sematic_airflow_provider.worker.stores import repository
+
+    return str(repository().store.url)
 
 
-def output_of(ref: ArtifactRef, facts: Mapping[str, Any]) -> OutputDataset:
+def input_of(ref: ArtifactRef, place: str | None = None) -> InputDataset:
+    """An artifact as a dataset that was read; ``place`` is the store's URL, where it is known."""
+    return InputDataset(namespace=conf.namespace(), name=_dataset_name(ref), facets=_dataset_facets(ref, place))
+
+
+def output_of(ref: ArtifactRef, facts: Mapping[str, Any], place: str | None = None) -> OutputDataset:
     """An artifact as a dataset that was written, with what is known of its schema and size."""
-    facets = _dataset_facets(ref)
+    facets = _dataset_facets(ref, place)
     if fields := facts.get("schema"):
         facets["schema"] = schema_dataset.SchemaDatasetFacet(
             fields=[schema_dataset.SchemaDatasetFacetFields(name=field["name"], type=field["type"]) for field in fields]
@@ -229,11 +253,10 @@ def _dataset_name(ref: ArtifactRef) -> str:
     return ref.name or f"artifact.{ref.digest}"
 
 
-def _dataset_facets(ref: ArtifactRef) -> dict[str, DatasetFacet]:
+def _dataset_facets(ref: ArtifactRef, place: str | None) -> dict[str, DatasetFacet]:
     from sematic_airflow_provider.artifacts.codecs.promises import promises_of
-    from sematic_airflow_provider.worker.stores import repository
 
-    location = symlinks_dataset.Identifier(namespace=repository().store.url, name=ref.digest, type="ARTIFACT")
+    location = symlinks_dataset.Identifier(namespace=place or store_url(), name=ref.digest, type="ARTIFACT")
     promises = promises_of(ref.codec)
     shown = ref.has_value and not is_sensitive_name(ref.name.rpartition(".")[2])
     facets: dict[str, DatasetFacet] = {

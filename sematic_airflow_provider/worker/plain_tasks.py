@@ -19,6 +19,7 @@ from sematic_airflow_provider.lineage.capture import Capture
 from sematic_airflow_provider.lineage.sensitive import without_assigned_secrets, without_credentials
 from sematic_airflow_provider.worker.asset_uris import described
 from sematic_airflow_provider.worker.circumstances import parameters_of
+from sematic_airflow_provider.worker.context import step_key
 from sematic_airflow_provider.worker.redaction import redacted
 
 log = logging.getLogger(__name__)
@@ -39,7 +40,13 @@ def task_facet(task_instance: Any, context: Mapping[str, Any], step: Capture | N
     task = task_instance.task
     function = getattr(task, "python_callable", None)
     found = source.locate(function) if callable(function) else None
+    key = step_key(task_instance)
     return {
+        "dagId": key.dag_id,
+        "dagRunId": key.run_id,
+        "taskId": key.task_id,
+        "mapIndex": key.map_index,
+        "tryNumber": key.try_number,
         "operator": f"{type(task).__module__}.{type(task).__qualname__}",
         "function": found.function if found else None,
         "file": found.file if found else None,

@@ -27,6 +27,7 @@ def tell_of_task(task_instance: Any, step: Capture | None, state: str) -> None:
         output_of,
         run_facets,
         source_facet,
+        store_url,
     )
 
     if not is_openlineage_active():
@@ -35,8 +36,9 @@ def tell_of_task(task_instance: Any, step: Capture | None, state: str) -> None:
     policy = resolve_task_emission_policy(operator=task, dag_id=task_instance.dag_id, task_id=task_instance.task_id)
     if not policy.emit:
         return
-    inputs: list[Any] = [input_of(ref) for ref in step.reads.values()] if step else []
-    outputs: list[Any] = [output_of(ref, {}) for ref in step.writes.values()] if step else []
+    place = store_url() if step and (step.reads or step.writes) else None
+    inputs: list[Any] = [input_of(ref, place) for ref in step.reads.values()] if step else []
+    outputs: list[Any] = [output_of(ref, {}, place) for ref in step.writes.values()] if step else []
     told: dict[str, Any] = metrics_facet(step.metrics) if step else {}
     of_job: dict[str, Any] = {}
     if policy.extract_operator_metadata:
@@ -52,7 +54,7 @@ def tell_of_task(task_instance: Any, step: Capture | None, state: str) -> None:
         if text:
             of_job |= source_facet(text)
     if inputs or outputs or told or of_job:
-        _emit(task_instance, policy, inputs, outputs, told, of_job)
+        _emit(task_instance, inputs, outputs, told, of_job)
 
 
 def tell_of_skip(task_instance: Any) -> None:
@@ -68,7 +70,7 @@ def tell_of_skip(task_instance: Any) -> None:
     policy = resolve_task_emission_policy(operator=task, dag_id=task_instance.dag_id, task_id=task_instance.task_id)
     if policy.emit:
         content = {"sematic_task": task_facet(task_instance, task_instance.get_template_context(), None, "skipped")}
-        _emit(task_instance, policy, [], [], run_facets(content), {})
+        _emit(task_instance, [], [], run_facets(content), {})
 
 
 def with_surroundings(
@@ -93,52 +95,38 @@ def with_surroundings(
 
 def _emit(
     task_instance: Any,
-    policy: Any,
     inputs: list[Any],
     outputs: list[Any],
     of_run: dict[str, Any],
     of_job: dict[str, Any],
 ) -> None:
-    """As the provider's ``emit_dataset_lineage`` does, which refuses an event without data sets."""
+    """As the provider's ``emit_dataset_lineage`` does, which refuses an event without data sets, and repeats what the provider's own events have."""
     from airflow.providers.openlineage.api.core import emit
     from airflow.providers.openlineage.plugins.adapter import OpenLineageAdapter
     from airflow.providers.openlineage.plugins.macros import lineage_job_name, lineage_job_namespace, lineage_run_id
-    from airflow.providers.openlineage.utils.utils import (
-        build_task_event_job_facets,
-        build_task_event_run_facets,
-        get_dag_run_dag_and_task_from_ti,
-    )
-    from airflow.utils.state import TaskInstanceState
+    from airflow.providers.openlineage.utils.utils import get_dag_run_dag_and_task_from_ti, get_task_parent_run_facet
     from openlineage.client.event_v2 import Job, Run, RunEvent, RunState
+    from openlineage.client.facet_v2 import job_type_job
 
-    dag_run, dag, task = get_dag_run_dag_and_task_from_ti(task_instance)
-    run_id = lineage_run_id(task_instance)
+    dag_run, dag, _ = get_dag_run_dag_and_task_from_ti(task_instance)
     parent = OpenLineageAdapter.build_dag_run_id(
         dag_id=task_instance.dag_id,
         logical_date=dag_run.logical_date or dag_run.run_after,
         clear_number=dag_run.clear_number,
     )
-    facets = build_task_event_run_facets(
-        task_instance=task_instance,
-        dag_run=dag_run,
-        dag=dag,
-        task=task,
-        task_uuid=run_id,
-        ti_state=TaskInstanceState.RUNNING,
-        parent_run_id=parent,
-        dr_conf=dag_run.conf or {},
-        additional_run_facets=of_run,
-        include_full_task_info=policy.include_full_task_info,
+    parents = get_task_parent_run_facet(
+        parent_run_id=parent, parent_job_name=dag.dag_id, dr_conf=getattr(dag_run, "conf", None) or {}
     )
+    kind = job_type_job.JobTypeJobFacet(jobType="TASK", integration="AIRFLOW", processingType="BATCH")
     emit(
         RunEvent(
             eventType=RunState.RUNNING,
             eventTime=dt.datetime.now(dt.timezone.utc).isoformat(),
-            run=Run(runId=run_id, facets=facets),
+            run=Run(runId=lineage_run_id(task_instance), facets={**of_run, **parents}),
             job=Job(
                 namespace=lineage_job_namespace(),
                 name=lineage_job_name(task_instance),
-                facets=build_task_event_job_facets(task=task, dag=dag, additional_job_facets=of_job),
+                facets={**of_job, "jobType": kind},
             ),
             inputs=inputs,
             outputs=outputs,
