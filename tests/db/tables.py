@@ -18,9 +18,14 @@ def made(url: str) -> Engine:
     """An engine on new tables, whose foreign keys hold."""
     engine = create_engine(url)
     if engine.dialect.name == "sqlite":
-        event.listen(engine, "connect", lambda connection, _: connection.execute("PRAGMA foreign_keys=ON"))
+        event.listen(engine, "connect", _set_up)
     metadata.create_all(engine)
     return engine
+
+
+def _set_up(connection: Any, _record: Any) -> None:
+    connection.execute("PRAGMA foreign_keys=ON")
+    connection.execute("PRAGMA synchronous=OFF")
 
 
 def sqlite(folder: Path, name: str = "lineage") -> Engine:
