@@ -100,9 +100,7 @@ class SpoolFolder:
             except OSError as error:
                 log.warning("the lineage event %s in %s cannot be read, it is left there: %s", name, self.where, error)
                 continue
-            if data is None:
-                log.warning("%s in %s is no event of ours, it is left there", name, self.where)
-            else:
+            if data is not None:
                 yield name, data
 
     def remove(self, names: Sequence[str]) -> None:
@@ -195,11 +193,15 @@ class SpoolFolder:
                 os.rename(entry.path, self.path / name)
 
     def _content(self, path: Path) -> bytes | None:
-        """Of a plain file that is not too large; None for anything else, which no event is."""
+        """Of a plain file; None for anything else, which no event is. A file that no server would take is put aside."""
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         with os.fdopen(descriptor, "rb") as file:
             found = os.fstat(descriptor)
-            if not stat.S_ISREG(found.st_mode) or found.st_size > LARGEST_DOCUMENT:
+            if not stat.S_ISREG(found.st_mode):
+                log.warning("%s is no event of ours, it is left there", path)
+                return None
+            if found.st_size > LARGEST_DOCUMENT:
+                self.reject(path.name, b"", f"it has {found.st_size} bytes, the most is {LARGEST_DOCUMENT}")
                 return None
             return file.read()
 

@@ -68,6 +68,7 @@ def test_what_came_just_now_can_be_left_to_others(folder: SpoolFolder) -> None:
     assert list(SpoolFolder(folder.path, older_than=30).waiting()) == [old, "by-hand.json"]
 
 
+@pytest.mark.thorough
 def test_the_names_of_very_many_are_not_held_at_once(folder: SpoolFolder) -> None:
     folder.path.mkdir()
     moment = dt.datetime(2026, 1, 1, tzinfo=dt.timezone.utc)
@@ -118,11 +119,14 @@ def test_a_file_that_became_a_link_meanwhile_is_not_followed(folder: SpoolFolder
     assert list(folder.read([name])) == []
 
 
-def test_what_is_too_large_for_an_event_is_not_read(folder: SpoolFolder) -> None:
+def test_what_is_too_large_for_any_server_is_put_aside_unread(folder: SpoolFolder) -> None:
     folder.put(b"1")
     with (folder.path / "large.json").open("wb") as file:
         file.truncate((16 << 20) + 1)
     assert [name for name, _ in folder.read(["large.json"])] == []
+    assert folder.rejected() == ["large.json"]
+    assert (folder.path / "rejected" / "large.json").stat().st_size == (16 << 20) + 1
+    assert "it has 16777217 bytes" in (folder.path / "rejected" / "large.json.reason.txt").read_text()
 
 
 def test_a_full_disk_leaves_nothing_half_written(folder: SpoolFolder) -> None:

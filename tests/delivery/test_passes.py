@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,7 +13,7 @@ from sematic_airflow_provider.artifacts.memory_store import MemoryStore
 from sematic_airflow_provider.delivery.folder import SpoolFolder
 from sematic_airflow_provider.delivery.passes import deliver
 from sematic_airflow_provider.delivery.server import Server
-from sematic_airflow_provider.delivery.spool import Spool, StoreSpool
+from sematic_airflow_provider.delivery.spool import Spool, StoreSpool, name_of
 from tests.delivery.api import Api, event_bytes
 
 
@@ -148,4 +151,35 @@ def test_what_another_delivers_meanwhile_is_no_error(api: Api, folder: SpoolFold
         return Server(api.url, "k", 5).post(events)  # type: ignore[arg-type]
 
     assert deliver(folder, post).delivered == 5  # type: ignore[arg-type]
+    assert not folder.has_waiting()
+
+
+_DELIVER = """
+import re, sys
+from pathlib import Path
+from sematic_airflow_provider.delivery.folder import SpoolFolder
+from sematic_airflow_provider.delivery.passes import deliver
+from sematic_airflow_provider.delivery.server import Server
+done = deliver(SpoolFolder(sys.argv[1]), Server(sys.argv[2], "k", 30).post)
+print(done, int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) // 1024)
+"""
+
+
+@pytest.mark.thorough
+def test_a_backlog_of_100000_events_is_delivered_in_order_in_little_memory(api: Api, folder: SpoolFolder) -> None:
+    count = 100_000
+    folder.path.mkdir()
+    moment = dt.datetime(2026, 1, 1, tzinfo=dt.timezone.utc)
+    for number in range(count):
+        data = b'{"number":%d,"text":"%s"}' % (number, b"x" * 1000)
+        (folder.path / name_of(data, moment + dt.timedelta(milliseconds=number))).write_bytes(data)
+    numbers: list[int] = []
+    api.judge = lambda event: numbers.append(event["number"])
+    done = subprocess.run(
+        [sys.executable, "-c", _DELIVER, folder.where, api.url], capture_output=True, text=True, check=True
+    )
+    *told, megabytes = done.stdout.split()
+    assert told == [str(count), "events", "delivered"]
+    assert int(megabytes) < 64
+    assert numbers == list(range(count))
     assert not folder.has_waiting()
