@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, Final
 
 from sqlalchemy import func, select
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy.orm import Session, aliased, defer
 
+from sematic_airflow_provider.db.edges import Io, Window, edges_of
 from sematic_airflow_provider.db.models import DataRow, IoRow, RunRow
 from sematic_airflow_provider.db.neighbours import chunks
 from sematic_airflow_provider.lineage.graph import (
     ArtifactNode,
     DatasetNode,
+    Edge,
     Node,
     RunNode,
     artifact_label,
@@ -25,7 +26,11 @@ from sematic_airflow_provider.lineage.graph import (
 Readable = Callable[[str | None], bool]
 """Whether the asker may read the runs of this Dag; None asks about runs that are of no Dag."""
 
+_TOUCHES: Final = 20
+_CLOSELY: Final = 5  # nodes that are looked at once more before they are locked
+_MOST: Final = 20_000  # reads and writes that are looked at then
 _Parent = aliased(RunRow)
+_Root = aliased(RunRow)
 
 
 def everything(dag_id: str | None) -> bool:
@@ -33,39 +38,60 @@ def everything(dag_id: str | None) -> bool:
     return True
 
 
-def nodes(session: Session, node_ids: Sequence[str], readable: Readable = everything) -> dict[str, Node]:
-    """The nodes of these ids; data are readable when one of the runs that read or wrote them is."""
+def nodes(
+    session: Session, node_ids: Sequence[str], readable: Readable = everything, edges: Iterable[Edge] = ()
+) -> dict[str, Node]:
+    """The nodes of these ids.
+
+    Data are readable when one of the runs that read or wrote them is: one at the other end of these ``edges``, or among the latest that touched them.
+    Only where few nodes would be locked is that looked at more closely.
+    """
     run_ids = [i.removeprefix("run:") for i in node_ids if i.startswith("run:")]
-    run_rows = list(_by_key(session, RunRow, RunRow.run_id, run_ids))
-    found: dict[str, Node] = {node.id: node for node in run_nodes(session, run_rows, readable)}
+    found: dict[str, Node] = {node.id: node for node in run_nodes(session, _runs(session, run_ids), readable)}
     data_rows = list(_by_key(session, DataRow, DataRow.node_id, [i for i in node_ids if not i.startswith("run:")]))
     touched = _touches(session, [row.node_id for row in data_rows])
+    dags = _dags(session, {io.run_id for ios in touched.values() for io in ios})
+    seen = {
+        node_id: visible
+        for node_id, ios in touched.items()
+        if (visible := [io for io in ios if readable(dags.get(io.run_id))])
+    }
+    seen |= _beside(session, [edge for edge in edges if not {edge.source, edge.target} & seen.keys()], found)
+    locked: list[DataRow] = []
     for data in data_rows:
-        visible = [touch for touch in touched.get(data.node_id, []) if readable(touch.dag_id)]
-        node = _data_node(data, visible)
-        found[data.node_id] = node if visible else lock(node)
+        if data.node_id in seen:
+            found[data.node_id] = _data_node(data, seen[data.node_id])
+        else:
+            locked.append(data)
+            found[data.node_id] = lock(_data_node(data, ()))
+    if 0 < len(locked) <= _CLOSELY:
+        for data in locked:
+            if len(touched.get(data.node_id, ())) >= _TOUCHES and (few := _closely(session, data.node_id, readable)):
+                found[data.node_id] = _data_node(data, few)
     return found
 
 
 def run_nodes(session: Session, rows: Sequence[RunRow], readable: Readable = everything) -> list[RunNode]:
     """Runs as nodes, in the same order. A run that is of no Dag itself is readable to whom the run that it is part of is."""
-    parents = {
-        row.run_id: row
-        for row in _by_key(
-            session, RunRow, RunRow.run_id, sorted({row.parent_run_id for row in rows if row.parent_run_id})
-        )
-    }
+    over = {row.run_id: (row.parent_run_id, row.root_run_id) for row in rows}
+    above = sorted({run_id for pair in over.values() for run_id in pair if run_id})
+    known: dict[str, tuple[str | None, str | None]] = {}
+    for chunk in chunks(above):
+        query = select(RunRow.run_id, RunRow.dag_id, RunRow.task_id).where(RunRow.run_id.in_(chunk))
+        known.update((run_id, (dag_id, task_id)) for run_id, dag_id, task_id in session.execute(query))
     found: list[RunNode] = []
     for row in rows:
-        parent = parents.get(row.parent_run_id or "")
-        node = _run_node(row)
-        dag_id = row.dag_id or (parent.dag_id if parent else None)
+        higher = [known[run_id] for run_id in over[row.run_id] if run_id in known]
+        dag_id = row.dag_id or next((dag for dag, _ in higher if dag), None)
+        parent = known.get(row.parent_run_id or "")
+        is_part = parent is not None and row.task_id is None and not (parent[0] and not parent[1])
+        node = _run_node(row, f"run:{row.parent_run_id}" if is_part else None)
         locked = lock(node) if not readable(dag_id) else node
         found.append(locked)  # type: ignore[arg-type] # a run stays a run
     return found
 
 
-def _run_node(row: RunRow) -> RunNode:
+def _run_node(row: RunRow, parent: str | None) -> RunNode:
     return RunNode(
         id=f"run:{row.run_id}",
         label=run_label(row.task_id, row.name) + (f" [{row.map_index}]" if row.map_index >= 0 else ""),
@@ -81,38 +107,88 @@ def _run_node(row: RunRow) -> RunNode:
         started_at=row.started_at,
         ended_at=row.ended_at,
         cache=row.cache,
+        parent=parent,
+        integration=row.integration,
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Touch:
-    dag_id: str | None
-    direction: str
-    name: str
-    dataset_type: str | None
-
-
-def _touches(session: Session, node_ids: Sequence[str]) -> dict[str, list[_Touch]]:
-    """Which Dags touch these data, and under which names: one row for each name and Dag, not for each run."""
-    found: dict[str, list[_Touch]] = {}
-    dag_id = func.coalesce(RunRow.dag_id, _Parent.dag_id)
-    for chunk in chunks(node_ids):
-        query = (
-            select(IoRow.node_id, dag_id, IoRow.direction, IoRow.name, func.min(IoRow.dataset_type))
-            .join(RunRow, RunRow.run_id == IoRow.run_id)
-            .join(_Parent, _Parent.run_id == RunRow.parent_run_id, isouter=True)
-            .where(IoRow.node_id.in_(chunk))
-            .group_by(IoRow.node_id, dag_id, IoRow.direction, IoRow.name)
-        )
-        for node_id, dag, direction, name, dataset_type in session.execute(query):
-            found.setdefault(node_id, []).append(_Touch(dag, direction, name, dataset_type))
+def _touches(session: Session, node_ids: Sequence[str]) -> dict[str, list[Io]]:
+    """The latest writes and reads of these data."""
+    found: dict[str, list[Io]] = {}
+    windows = [Window(node_id) for node_id in node_ids]
+    for direction in ("write", "read"):
+        for node_id, ios in zip(node_ids, edges_of(session, windows, direction, _TOUCHES), strict=True):
+            found.setdefault(node_id, []).extend(ios)
     return found
 
 
-def _data_node(row: DataRow, touches: Sequence[_Touch]) -> ArtifactNode | DatasetNode:
+def _dags(session: Session, run_ids: Iterable[str]) -> dict[str, str]:
+    """The Dags that runs are of, by themselves or by what they are part of; those of no Dag are left out."""
+    found: dict[str, str] = {}
+    stray: dict[str, tuple[str | None, str | None]] = {}
+    for chunk in chunks(sorted(run_ids)):
+        query = select(RunRow.run_id, RunRow.dag_id, RunRow.parent_run_id, RunRow.root_run_id)
+        for run_id, dag_id, parent, root in session.execute(query.where(RunRow.run_id.in_(chunk))):
+            if dag_id is not None:
+                found[run_id] = dag_id
+            elif parent or root:
+                stray[run_id] = (parent, root)
+    above = sorted({run_id for pair in stray.values() for run_id in pair if run_id} - found.keys())
+    of_above: dict[str, str] = {}
+    for chunk in chunks(above):
+        query2 = select(RunRow.run_id, RunRow.dag_id).where(RunRow.run_id.in_(chunk), RunRow.dag_id.is_not(None))
+        of_above.update((run_id, dag_id) for run_id, dag_id in session.execute(query2) if dag_id)
+    for run_id, pair in stray.items():
+        dag = next(
+            (of_above.get(one) or found.get(one) for one in pair if one and (one in of_above or one in found)), None
+        )
+        if dag:
+            found[run_id] = dag
+    return found
+
+
+def _beside(session: Session, edges: Iterable[Edge], found: Mapping[str, Node]) -> dict[str, list[Io]]:
+    """By data node the reads and writes, of these edges, by runs that are readable."""
+    runs: set[str] = set()
+    data: set[str] = set()
+    for edge in edges:
+        run, other = (edge.target, edge.source) if edge.kind == "read" else (edge.source, edge.target)
+        if run in found and not found[run].locked:
+            runs.add(run.removeprefix("run:"))
+            data.add(other)
+    beside: dict[str, list[Io]] = {}
+    columns = [getattr(IoRow, name) for name in Io._fields]
+    for chunk in chunks(sorted(runs)):
+        for row in session.execute(select(*columns).where(IoRow.run_id.in_(chunk))):
+            io = Io(*row)
+            if io.node_id in data:
+                beside.setdefault(io.node_id, []).append(io)
+    return beside
+
+
+def _closely(session: Session, node_id: str, readable: Readable) -> list[Io]:
+    """Of data that many runs touch, one read or write for each Dag that may be read."""
+    some = select(IoRow.id, IoRow.run_id).where(IoRow.node_id == node_id).limit(_MOST).subquery()
+    dag_id = func.coalesce(RunRow.dag_id, _Parent.dag_id, _Root.dag_id)
+    query = (
+        select(dag_id, func.min(some.c.id))
+        .select_from(some)
+        .join(RunRow, RunRow.run_id == some.c.run_id)
+        .join(_Parent, _Parent.run_id == RunRow.parent_run_id, isouter=True)
+        .join(_Root, _Root.run_id == RunRow.root_run_id, isouter=True)
+        .group_by(dag_id)
+    )
+    ids = [edge_id for dag, edge_id in session.execute(query) if readable(dag)]
+    rows = session.scalars(select(IoRow).where(IoRow.id.in_(ids[:_TOUCHES]))).all()
+    return [Io(*(getattr(row, name) for name in Io._fields)) for row in rows]
+
+
+def _data_node(row: DataRow, touches: Sequence[Io]) -> ArtifactNode | DatasetNode:
+    kind = next((io.dataset_type for io in touches if io.dataset_type), None)
     if row.digest is None:
-        return DatasetNode(row.node_id, row.name.rsplit("/", 1)[-1] or row.name, row.namespace, row.name, row.version)
-    names = sorted({t.name for t in touches if t.direction == "write"}) or sorted({t.name for t in touches})
+        label = row.name.rsplit("/", 1)[-1] or row.name
+        return DatasetNode(row.node_id, label, row.namespace, row.name, row.version, dataset_type=kind)
+    names = sorted({io.name for io in touches if io.direction == "write"}) or sorted({io.name for io in touches})
     return ArtifactNode(
         id=row.node_id,
         label=artifact_label(names, row.digest),
@@ -121,10 +197,17 @@ def _data_node(row: DataRow, touches: Sequence[_Touch]) -> ArtifactNode | Datase
         type=row.type,
         size=row.size,
         names=tuple(names),
-        dataset_type=next((t.dataset_type for t in touches if t.dataset_type), None),
+        dataset_type=kind,
         value=json.loads(row.value) if row.value is not None else None,
         has_value=row.value is not None,
     )
+
+
+def _runs(session: Session, run_ids: Sequence[str]) -> list[RunRow]:
+    found: list[RunRow] = []
+    for chunk in chunks(run_ids):
+        found += session.scalars(select(RunRow).where(RunRow.run_id.in_(chunk)).options(defer(RunRow.facets)))
+    return found
 
 
 def _by_key(session: Session, model: Any, column: Any, keys: Sequence[str]) -> Iterator[Any]:

@@ -84,7 +84,7 @@ def graph(session: Session, seeds: Sequence[str], extent: Extent, readable: Read
     """The lineage around some nodes, with what the asker may not read locked."""
     neighbours = StoredNeighbours(session, seeds, extent.max_nodes)
     found = walk(seeds, neighbours, depth=extent.depth, direction=extent.direction, max_nodes=extent.max_nodes)
-    return assemble(found, nodes(session, list(found.ids), readable))
+    return assemble(found, nodes(session, list(found.ids), readable, found.edges))
 
 
 def run_row(session: Session, run_id: str) -> RunRow:

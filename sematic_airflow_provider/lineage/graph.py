@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Final, Literal, Protocol
+from typing import Any, Final, Literal, NamedTuple, Protocol
 
 Direction = Literal["both", "upstream", "downstream"]
 
@@ -14,7 +14,7 @@ LOCKED: Final = "locked"
 
 @dataclass(frozen=True, slots=True)
 class RunNode:
-    """One try of one task instance, or a run of another producer."""
+    """One try of one task instance, or a run of another producer. ``parent`` is the id of the run that it is part of, as a query is of its task."""
 
     id: str
     label: str
@@ -31,6 +31,8 @@ class RunNode:
     ended_at: dt.datetime | None
     cache: str | None = None
     locked: bool = False
+    parent: str | None = None
+    integration: str | None = None
     kind: Literal["run"] = "run"
 
     @property
@@ -69,6 +71,7 @@ class DatasetNode:
     name: str | None
     version: str | None
     locked: bool = False
+    dataset_type: str | None = None
     kind: Literal["dataset"] = "dataset"
 
 
@@ -97,21 +100,34 @@ class LineageGraph:
     more_downstream: tuple[str, ...]
 
 
+class Stop(NamedTuple):
+    """A node that a walk has come to. ``via`` says how, where that decides where it goes on: then each way there is a stop of its own."""
+
+    node_id: str
+    via: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class Hop:
-    """The edges that a hop found. ``cut`` names the nodes asked about that have more edges than these."""
+    """The edges that a hop found.
+
+    ``cut`` names the nodes asked about that have more edges than these. ``parts`` are pairs of a run asked about and a run that goes with it, as a query
+    with its task; edges of both are among the edges. ``vias`` tells of the far ends of edges how they were come to.
+    """
 
     edges: Sequence[Edge]
     cut: frozenset[str] = frozenset()
+    parts: Sequence[tuple[str, str]] = ()
+    vias: Mapping[Edge, str] = field(default_factory=dict)
 
 
 class Neighbours(Protocol):
     """What the walk asks for, once for each hop and direction."""
 
-    def into(self, node_ids: Sequence[str]) -> Hop:
+    def into(self, stops: Sequence[Stop]) -> Hop:
         """Edges that end in these nodes."""
 
-    def out_of(self, node_ids: Sequence[str]) -> Hop:
+    def out_of(self, stops: Sequence[Stop]) -> Hop:
         """Edges that start in these nodes."""
 
 
@@ -140,33 +156,44 @@ def walk(
         max_nodes: how many nodes to take; what lies beyond is marked as more.
     """
     found = Walk(tuple(seeds), dict.fromkeys(seeds[:max_nodes]), truncated=len(seeds) > max_nodes)
-    directions = [d for d in ("upstream", "downstream") if direction in ("both", d)]
-    frontiers: dict[str, list[str]] = {d: list(found.ids) for d in directions}
-    visited: dict[str, set[str]] = {d: set(found.ids) for d in directions}
+    ways = [way for way in ("upstream", "downstream") if direction in ("both", way)]
+    frontiers = {way: [Stop(node_id) for node_id in found.ids] for way in ways}
+    visited = {way: set(frontiers[way]) for way in ways}
     for hop in range(depth + 1):
-        for way in directions:
-            frontier = frontiers[way]
-            if not frontier:
+        for way in ways:
+            if not frontiers[way]:
                 continue
             upstream = way == "upstream"
-            hop_found = neighbours.into(frontier) if upstream else neighbours.out_of(frontier)
+            found_here = neighbours.into(frontiers[way]) if upstream else neighbours.out_of(frontiers[way])
             more = found.more_upstream if upstream else found.more_downstream
-            more.update(hop_found.cut)
-            following: dict[str, None] = {}
-            for edge in sorted(hop_found.edges, key=lambda e: (e.source, e.target, e.kind, e.label)):
+            more.update(found_here.cut)
+            is_last = hop == depth
+            for near, part in found_here.parts:
+                _take(found, part, near, more, is_last, max_nodes)
+            following: dict[Stop, None] = {}
+            for edge in sorted(found_here.edges, key=lambda e: (e.source, e.target, e.kind, e.label)):
                 near, far = (edge.target, edge.source) if upstream else (edge.source, edge.target)
-                if far not in found.ids:
-                    if hop == depth or len(found.ids) >= max_nodes:
-                        more.add(near)
-                        found.truncated = found.truncated or hop < depth
-                        continue
-                    found.ids[far] = None
+                if near not in found.ids or not _take(found, far, near, more, is_last, max_nodes):
+                    continue
                 found.edges[edge] = None
-                if far not in visited[way]:
-                    visited[way].add(far)
-                    following[far] = None
-            frontiers[way] = list(following) if hop < depth else []
+                stop = Stop(far, found_here.vias.get(edge, ""))
+                if stop not in visited[way] and Stop(far) not in visited[way]:
+                    visited[way].add(stop)
+                    following[stop] = None
+            frontiers[way] = [] if is_last else list(following)
     return found
+
+
+def _take(found: Walk, node_id: str, near: str, more: set[str], is_last: bool, max_nodes: int) -> bool:
+    """Whether a node is in the subgraph, now that another one leads to it."""
+    if node_id in found.ids:
+        return True
+    if is_last or len(found.ids) >= max_nodes:
+        more.add(near)
+        found.truncated = found.truncated or not is_last
+        return False
+    found.ids[node_id] = None
+    return True
 
 
 def run_label(task_id: str | None, job_name: str) -> str:
@@ -203,10 +230,12 @@ def lock(node: Node) -> Node:
             started_at=None,
             ended_at=None,
             cache=None,
+            parent=None,
+            integration=None,
         )
     if isinstance(node, ArtifactNode):
         return ArtifactNode(node.id, LOCKED, None, None, None, None, (), None, None, has_value=False, locked=True)
-    return replace(node, label=LOCKED, namespace=None, name=None, version=None, locked=True)
+    return replace(node, label=LOCKED, namespace=None, name=None, version=None, dataset_type=None, locked=True)
 
 
 def assemble(found: Walk, nodes: Mapping[str, Node]) -> LineageGraph:

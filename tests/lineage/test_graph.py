@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from sematic_airflow_provider.lineage.graph import Edge, Hop, artifact_label, run_label, walk
+from sematic_airflow_provider.lineage.graph import Edge, Hop, Stop, artifact_label, run_label, walk
 
 
 class Edges:
@@ -17,12 +17,14 @@ class Edges:
         self.asked = 0
         self.cut: set[str] = set()
 
-    def into(self, node_ids: Sequence[str]) -> Hop:
+    def into(self, stops: Sequence[Stop]) -> Hop:
         self.asked += 1
+        node_ids = [stop.node_id for stop in stops]
         return Hop([edge for edge in self._edges if edge.target in node_ids], frozenset(self.cut & set(node_ids)))
 
-    def out_of(self, node_ids: Sequence[str]) -> Hop:
+    def out_of(self, stops: Sequence[Stop]) -> Hop:
         self.asked += 1
+        node_ids = [stop.node_id for stop in stops]
         return Hop([edge for edge in self._edges if edge.source in node_ids])
 
 

@@ -1,0 +1,125 @@
+"""The latest, or the next, reads or writes of many nodes at once: one statement, and in it one look into an index for each node, whatever the size of the store."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator, Sequence
+from typing import Any, Final, NamedTuple
+
+from sqlalchemy import Integer, column, text
+from sqlalchemy.orm import Session
+
+from sematic_airflow_provider.db.models import IoRow, NodeId, UtcTime
+
+EARLIEST: Final = dt.datetime(1, 1, 1, tzinfo=dt.timezone.utc)
+LATEST: Final = dt.datetime(9999, 12, 31, tzinfo=dt.timezone.utc)
+_COMPOUND: Final = 100  # parts of a union: SQLite takes 500, and 32766 variables
+_ARRAY: Final = 2000
+_COLUMNS: Final = (
+    IoRow.run_id,
+    IoRow.node_id,
+    IoRow.direction,
+    IoRow.dataset_key,
+    IoRow.at,
+    IoRow.dag_run_key,
+    IoRow.label,
+    IoRow.name,
+    IoRow.dataset_type,
+)
+_NAMES: Final = ", ".join(f"e.{column.key}" for column in _COLUMNS)
+
+
+class Io(NamedTuple):
+    """One read or write, as it is stored."""
+
+    run_id: str
+    node_id: str
+    direction: str
+    dataset_key: str
+    at: dt.datetime
+    dag_run_key: str
+    label: str
+    name: str
+    dataset_type: str | None
+
+
+class Window(NamedTuple):
+    """A node, and the span of time in which its reads or writes are asked for."""
+
+    node_id: str
+    low: dt.datetime = EARLIEST
+    high: dt.datetime = LATEST
+
+
+def edges_of(
+    session: Session, windows: Sequence[Window], direction: str, limit: int, *, earliest_first: bool = False
+) -> list[list[Io]]:
+    """For each window its edges in this direction, ``limit`` at most: the latest, or the earliest."""
+    if not windows:
+        return []
+    found: list[list[Io]] = [[] for _ in windows]
+    order = "ASC" if earliest_first else "DESC"
+    for index, io in _rows(session, windows, direction, limit, order):
+        found[index].append(io)
+    return found
+
+
+def _rows(
+    session: Session, windows: Sequence[Window], direction: str, limit: int, order: str
+) -> Iterator[tuple[int, Io]]:
+    arrays = session.get_bind().dialect.name == "postgresql"
+    size = _ARRAY if arrays else _COMPOUND
+    for start in range(0, len(windows), size):
+        part = windows[start : start + size]
+        sql, values = (_by_arrays if arrays else _by_union)(session, part, order)
+        values |= {"direction": direction, "most": limit}
+        typed = text(sql).columns(*_COLUMNS, column("i", Integer))
+        for *io, index in session.execute(typed, values):
+            yield start + int(index), Io(*io)
+
+
+def _by_arrays(session: Session, windows: Sequence[Window], order: str) -> tuple[str, dict[str, Any]]:
+    sql = (
+        f"SELECT {_NAMES}, CAST(w.i - 1 AS INTEGER) AS i"
+        " FROM unnest(CAST(:nodes AS bytea[]), CAST(:lows AS timestamp[]), CAST(:highs AS timestamp[])) WITH ORDINALITY AS w(node, low, high, i)"
+        " CROSS JOIN LATERAL (SELECT * FROM sematic_io WHERE node_id = w.node AND direction = :direction AND at BETWEEN w.low AND w.high"
+        f" ORDER BY at {order}, id {order} LIMIT :most) AS e"
+    )
+    values = {
+        "nodes": [_node(session, window.node_id) for window in windows],
+        "lows": [_time(session, window.low) for window in windows],
+        "highs": [_time(session, window.high) for window in windows],
+    }
+    return sql, values
+
+
+def _by_union(session: Session, windows: Sequence[Window], order: str) -> tuple[str, dict[str, Any]]:
+    """SQLite has no LATERAL, nor has MariaDB."""
+    values: dict[str, Any] = {}
+    parts = []
+    for i, window in enumerate(windows):
+        values |= {f"n{i}": _node(session, window.node_id)}
+        within = ""
+        if window.low > EARLIEST:
+            within, values[f"l{i}"] = f" AND at >= :l{i}", _time(session, window.low)
+        if window.high < LATEST:
+            within, values[f"h{i}"] = f"{within} AND at <= :h{i}", _time(session, window.high)
+        parts.append(
+            f"SELECT {_NAMES}, {i} AS i FROM (SELECT * FROM sematic_io WHERE node_id = :n{i} AND direction = :direction{within}"
+            f" ORDER BY at {order}, id {order} LIMIT :most) AS e"
+        )
+    return " UNION ALL ".join(parts), values
+
+
+_NODE: Final = NodeId()
+_TIME: Final = UtcTime()
+
+
+def _node(session: Session, node_id: str) -> Any:
+    return _NODE.process_bind_param(node_id, session.get_bind().dialect)
+
+
+def _time(session: Session, moment: dt.datetime) -> Any:
+    naive = _TIME.process_bind_param(moment, session.get_bind().dialect)
+    # SQLite has no times: SQLAlchemy writes them as text of this form
+    return naive.strftime("%Y-%m-%d %H:%M:%S.%f") if naive and session.get_bind().dialect.name == "sqlite" else naive

@@ -1,0 +1,125 @@
+"""Runs that go together: what a task starts, queries and Spark jobs, is part of it, and what is part of a task came from what the task read."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final, NamedTuple
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from sematic_airflow_provider.db.models import RunRow
+
+_CHUNK: Final = 400
+_LEVELS: Final = 4  # a task starts an application, that a job, that a stage
+_MOST: Final = 2000
+
+
+class RunFacts(NamedTuple):
+    """What a walk has to know of a run."""
+
+    run_id: str
+    parent_run_id: str | None
+    dag_id: str | None
+    task_id: str | None
+    started_at: dt.datetime | None
+    ended_at: dt.datetime | None
+    state: str
+
+    @property
+    def is_dag_run(self) -> bool:
+        """Whether it is the run of a Dag, whose tasks have nothing in common but that."""
+        return self.dag_id is not None and self.task_id is None
+
+
+_FACTS: Final = select(
+    RunRow.run_id,
+    RunRow.parent_run_id,
+    RunRow.dag_id,
+    RunRow.task_id,
+    RunRow.started_at,
+    RunRow.ended_at,
+    RunRow.state,
+)
+
+
+def run_facts(session: Session, run_ids: Sequence[str]) -> dict[str, RunFacts]:
+    """Facts of these runs, by their ids."""
+    found: dict[str, RunFacts] = {}
+    for chunk in _chunks(run_ids):
+        found.update((row[0], RunFacts(*row)) for row in session.execute(_FACTS.where(RunRow.run_id.in_(chunk))))
+    return found
+
+
+def families(
+    session: Session, run_ids: Sequence[str], facts: dict[str, RunFacts]
+) -> tuple[list[tuple[str, str]], set[str]]:
+    """Pairs of a run asked about and one that goes with it: all that is part of it, and what it is part of, up to its task.
+
+    Also gives the runs that have more parts than these. Facts that are learnt are kept in ``facts``; the runs asked about must be there.
+    """
+    own = [facts[run_id] for run_id in run_ids if run_id in facts]
+    pairs, cut = _descendants(session, [run.run_id for run in own if not run.is_dag_run], facts)
+    known = set(pairs)
+    pairs += [pair for pair in _ancestors(session, own, facts) if pair not in known]
+    return pairs, cut
+
+
+def children(session: Session, run_ids: Iterable[str]) -> list[RunFacts]:
+    """The runs that are direct parts of these."""
+    found: list[RunFacts] = []
+    for chunk in _chunks(sorted(set(run_ids))):
+        query = _FACTS.where(RunRow.parent_run_id.in_(chunk)).limit(_MOST + 1 - len(found))
+        found += [RunFacts(*row) for row in session.execute(query)]
+        if len(found) > _MOST:
+            break
+    return found
+
+
+def _descendants(
+    session: Session, run_ids: Sequence[str], facts: dict[str, RunFacts]
+) -> tuple[list[tuple[str, str]], set[str]]:
+    owner = {run_id: run_id for run_id in run_ids}
+    pairs: list[tuple[str, str]] = []
+    level: Iterable[str] = run_ids
+    for _ in range(_LEVELS):
+        found = children(session, level)
+        if not found:
+            break
+        level = []
+        for child in found:
+            parent = child.parent_run_id or ""
+            if (
+                child.run_id in owner or child.is_dag_run
+            ):  # met already; or a Dag run that a task triggered, which is no part of it
+                continue
+            owner[child.run_id] = owner[parent]
+            facts[child.run_id] = child
+            pairs.append((owner[parent], child.run_id))
+            level.append(child.run_id)
+        if len(found) > _MOST or len(pairs) > _MOST:
+            return pairs[:_MOST], {owner[child.parent_run_id or ""] for child in found}
+    return pairs, set()
+
+
+def _ancestors(session: Session, runs: Sequence[RunFacts], facts: dict[str, RunFacts]) -> Iterator[tuple[str, str]]:
+    climbing = {run.run_id: run.parent_run_id for run in runs if run.task_id is None and run.parent_run_id}
+    for _ in range(_LEVELS):
+        if not climbing:
+            return
+        unknown = sorted({parent for parent in climbing.values() if parent and parent not in facts})
+        facts |= run_facts(session, unknown)
+        following: dict[str, str | None] = {}
+        for run_id, parent_id in climbing.items():
+            parent = facts.get(parent_id or "")
+            if parent is None or parent.is_dag_run or parent.run_id == run_id:
+                continue
+            yield run_id, parent.run_id
+            if parent.task_id is None and parent.parent_run_id:
+                following[run_id] = parent.parent_run_id
+        climbing = following
+
+
+def _chunks(items: Sequence[str]) -> Iterator[Sequence[str]]:
+    return (items[start : start + _CHUNK] for start in range(0, len(items), _CHUNK))
