@@ -13,6 +13,7 @@
   x LineageError
     + EventRejectedError      (ValueError)         field
     + NodeNotFoundError       (LookupError)
+    + ExportTooLargeError
     + DeliveryError                                status, wait, unfit
   x StepError                 (RuntimeError)
   x WiringError               (TypeError)
@@ -127,6 +128,12 @@ class EventRejectedError(LineageError, ValueError):
 
 class NodeNotFoundError(LineageError, LookupError):
     """The lineage has no such run or artifact."""
+
+
+class ExportTooLargeError(LineageError):
+    """A part of the lineage that is asked for is larger than any that is exported at once."""
+
+    permanent = True
 
 
 class DeliveryError(LineageError):

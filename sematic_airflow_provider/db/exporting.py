@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 from sqlalchemy import func, select
@@ -16,6 +18,7 @@ from sematic_airflow_provider.db.nodes import Readable, everything, run_nodes
 from sematic_airflow_provider.db.packed import facets, texts
 from sematic_airflow_provider.db.queries import Extent
 from sematic_airflow_provider.db.seals import head
+from sematic_airflow_provider.errors import ExportTooLargeError
 from sematic_airflow_provider.lineage.events import event_of_text
 from sematic_airflow_provider.lineage.exports.facts import RunFacts, facts_of, mapping
 from sematic_airflow_provider.lineage.exports.openlineage import line_of, runs_named_by
@@ -24,6 +27,9 @@ from sematic_airflow_provider.lineage.graph import LineageGraph
 
 _AT_ONCE: Final = 50  # runs or events whose texts are in memory together
 _MOST_FIELDS: Final = 2000
+_MOST_CHARACTERS: Final = 256 << 20  # of all that the runs of one export told
+MOST_EVENTS: Final = 100_000
+_NARROWER: Final = "ask for less, by a smaller depth or fewer nodes"
 
 
 def subgraph(
@@ -42,6 +48,9 @@ def subgraph(
         extent: how far it goes.
         readable: which Dags the asker may read.
         dag_run: Dag and run, where the seeds are those of a Dag run.
+
+    Raises:
+        ExportTooLargeError: its runs told more than fits into memory.
     """
     graph = without_names_of_locked(queries.graph(session, seeds, extent, readable))
     last = head(session)
@@ -68,12 +77,22 @@ def exported_runs(session: Session, graph: LineageGraph, readable: Readable = ev
 
 
 def count_events(session: Session, run_ids: Sequence[str]) -> tuple[int, int]:
-    """How many events the log has of these runs, and how many of those it only knows the digests of, because they were too old to be kept."""
+    """How many events the log has of these runs, and how many of those it only knows the digests of, because they were too old to be kept.
+
+    Raises:
+        ExportTooLargeError: there are more than are exported at once.
+    """
     total = gone = 0
     for chunk in chunks(run_ids):
-        query = select(func.count(), func.count(EventRow.payload)).where(EventRow.run_id.in_(chunk))
+        query = select(func.count(), func.count(EventRow.payload)).where(
+            EventRow.run_id.in_(chunk), EventRow.kind == "run"
+        )
         found, kept = session.execute(query).one()
         total, gone = total + found, gone + found - kept
+    if total > MOST_EVENTS:
+        raise ExportTooLargeError(
+            f"there are {total} events in this part of the lineage, the most is {MOST_EVENTS}: {_NARROWER}"
+        )
     return total, gone
 
 
@@ -81,7 +100,8 @@ def event_lines(session: Session, run_ids: Sequence[str], readable: Readable = e
     """The events of these runs as JSON lines, a few in memory at a time, in the order in which they came in."""
     ids: list[int] = []
     for chunk in chunks(run_ids):
-        ids += session.scalars(select(EventRow.id).where(EventRow.run_id.in_(chunk), EventRow.payload.is_not(None)))
+        with_text = (EventRow.run_id.in_(chunk), EventRow.kind == "run", EventRow.payload.is_not(None))
+        ids += session.scalars(select(EventRow.id).where(*with_text))
     ids.sort()
     known: dict[str, bool] = {}
 
@@ -116,10 +136,19 @@ def _hidden(session: Session, run_ids: Sequence[str], readable: Readable) -> dic
 
 def _run_facts(session: Session, graph: LineageGraph, readable: Readable) -> dict[str, RunFacts]:
     found: dict[str, RunFacts] = {}
+    sources: dict[str | None, str | None] = {}  # runs of one job have one source, which is kept once
+    size = 0
     for ids in chunks(_open_runs(graph), _AT_ONCE):
         rows = session.execute(select(RunRow.run_id, RunRow.facets).where(RunRow.run_id.in_(ids))).all()
-        told = facets(session, [packed for _, packed in rows])
-        found.update((f"run:{run_id}", facts_of(one, readable)) for (run_id, _), one in zip(rows, told, strict=True))
+        told = texts(session, [packed for _, packed in rows])
+        size += sum(map(len, told))
+        if size > _MOST_CHARACTERS:
+            raise ExportTooLargeError(
+                f"the runs of this part of the lineage told more than {_MOST_CHARACTERS >> 20} MiB: {_NARROWER}"
+            )
+        for (run_id, _), text in zip(rows, told, strict=True):
+            facts = facts_of(json.loads(text), readable)
+            found[f"run:{run_id}"] = replace(facts, source=sources.setdefault(facts.source, facts.source))
     return found
 
 

@@ -20,7 +20,7 @@ from sematic_airflow_provider import __version__
 from sematic_airflow_provider.errors import EventRejectedError, NodeNotFoundError
 from sematic_airflow_provider.server.draining import keep_draining
 from sematic_airflow_provider.server.reconciling import keep_reconciling
-from sematic_airflow_provider.server.routes import details, events, graphs, previews
+from sematic_airflow_provider.server.routes import details, events, exports, graphs, previews
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +38,7 @@ def create_app(static: Path = STATIC) -> FastAPI:
         redoc_url=None,
         openapi_url=None,
     )
-    for routes in (events, graphs, details, previews):
+    for routes in (events, graphs, details, previews, exports):
         app.include_router(routes.router, prefix=API)
 
     @app.get(f"{API}/openapi.json", include_in_schema=False)

@@ -32,7 +32,7 @@ def preview_of(node: ArtifactNode) -> Preview:
     """
     if node.has_value:
         return of_json(node.value)
-    digest, store = parse_digest(node.digest or ""), _store()
+    digest, store = parse_digest(node.digest or ""), opened_store()
     found = previews.read(store, digest) or stored.preview_of(store, digest, node.codec or "", node.type or "")
     if found is not None:
         return found
@@ -52,13 +52,18 @@ def picture_of(digest: str) -> bytes:
         NoPreviewError: there is none.
         StoreError, ConfigurationError, MissingExtraError: the store cannot be read.
     """
-    picture = previews.read_picture(_store(), digest)
+    picture = previews.read_picture(opened_store(), digest)
     if picture is None:
         raise NoPreviewError("there is no picture of this artifact")
     return picture
 
 
-def _store() -> Store:
+def opened_store() -> Store:
+    """The store, opened now or not long ago.
+
+    Raises:
+        StoreError, ConfigurationError, MissingExtraError: it cannot be opened.
+    """
     return _opened(load_settings(), int(time.monotonic() / _OPEN_SECONDS))
 
 

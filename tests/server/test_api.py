@@ -25,6 +25,10 @@ READS = [
     f"/artifacts/{DIGEST}/preview",
     f"/artifacts/{DIGEST}/preview.png",
     f"/runs/{RUN}",
+    f"/nodes/run:{RUN}/export?format=openlineage",
+    f"/nodes/artifact:{DIGEST}/report",
+    "/dags/flow/runs/run1/export?format=prov-json",
+    "/dags/flow/runs/run1/report",
     "/openapi.json",
 ]
 Bearer = Callable[[str], dict[str, str]]
@@ -37,7 +41,8 @@ def test_every_route_is_among_those_tested_for_access(client: TestClient, bearer
     shapes = {
         "/dags/{dag_id}/graph", "/dags/{dag_id}/runs/{dag_run_id}/graph", "/dags/{dag_id}/tasks/{task_id}/graph",
         "/dags/{dag_id}/runs/{dag_run_id}/tasks/{task_id}/graph", "/artifacts/{digest}/graph", "/artifacts/{digest}", "/runs/{run_id}",
-        "/artifacts/{digest}/preview", "/artifacts/{digest}/preview.png",
+        "/artifacts/{digest}/preview", "/artifacts/{digest}/preview.png", "/nodes/{node_id}/export", "/nodes/{node_id}/report",
+        "/dags/{dag_id}/runs/{dag_run_id}/export", "/dags/{dag_id}/runs/{dag_run_id}/report",
     }  # fmt: skip
     assert reads == shapes
     assert writes == {"/lineage", "/lineage/batch"}
