@@ -1,4 +1,4 @@
-"""The latest, or the next, reads or writes of many nodes at once: one statement, and in it one look into an index for each node, whatever the size of the store."""
+"""The latest, or the next, reads or writes of many nodes at once: one statement, one look into an index for each node, whatever the size of the store."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def _rows(
 
 def _by_arrays(session: Session, windows: Sequence[Window], order: str) -> tuple[str, dict[str, Any]]:
     sql = (
-        f"SELECT {_NAMES}, CAST(w.i - 1 AS INTEGER) AS i"
+        f"SELECT {_NAMES}, CAST(w.i - 1 AS INTEGER) AS i"  # noqa: S608 # of our own words, values are bound
         " FROM unnest(CAST(:nodes AS bytea[]), CAST(:lows AS timestamp[]), CAST(:highs AS timestamp[])) WITH ORDINALITY AS w(node, low, high, i)"
         " CROSS JOIN LATERAL (SELECT * FROM sematic_io WHERE node_id = w.node AND direction = :direction AND at BETWEEN w.low AND w.high"
         f" ORDER BY at {order}, id {order} LIMIT :most) AS e"
@@ -105,7 +105,8 @@ def _by_union(session: Session, windows: Sequence[Window], order: str) -> tuple[
         if window.high < LATEST:
             within, values[f"h{i}"] = f"{within} AND at <= :h{i}", _time(session, window.high)
         parts.append(
-            f"SELECT {_NAMES}, {i} AS i FROM (SELECT * FROM sematic_io WHERE node_id = :n{i} AND direction = :direction{within}"
+            # Of our own words, values are bound.
+            f"SELECT {_NAMES}, {i} AS i FROM (SELECT * FROM sematic_io WHERE node_id = :n{i} AND direction = :direction{within}"  # noqa: S608
             f" ORDER BY at {order}, id {order} LIMIT :most) AS e"
         )
     return " UNION ALL ".join(parts), values

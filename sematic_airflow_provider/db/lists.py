@@ -1,0 +1,188 @@
+"""Lists of runs, jobs, artifacts and data sets, latest first. What the asker may not read is left out."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, and_, exists, false, func, or_, select
+from sqlalchemy.orm import Session, aliased, defer
+
+from sematic_airflow_provider.db.models import DataRow, DatasetRow, JobRow, RunRow
+from sematic_airflow_provider.db.nodes import Readable, everything, nodes, run_nodes
+from sematic_airflow_provider.db.scans import EVERY, After, Page, Scan, contains, keys_of_names, page_of
+from sematic_airflow_provider.lineage.graph import ArtifactNode, DatasetNode, RunNode
+
+FAILED: Final = ("failed", "upstream_failed")
+_LATEST_BUDGET: Final = 5_000  # each row costs one more look into an index
+_SHORT_PREFIX: Final = 4
+_PREFIXED: Final = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """From ``since``, included, to ``until``, excluded."""
+
+    since: dt.datetime | None = None
+    until: dt.datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunFilter:
+    """Which runs; what is None does not matter. ``name`` is part of the job's name, ``has_error`` are failed runs, or those that did not fail."""
+
+    name: str | None = None
+    namespace: str | None = None
+    state: str | None = None
+    integration: str | None = None
+    dag_id: str | None = None
+    dag_run_id: str | None = None
+    task_id: str | None = None
+    cache: str | None = None
+    has_error: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DataFilter:
+    """Which data; what is None does not matter. ``name`` is part of the name that was told first, ``digest`` how the digest begins."""
+
+    name: str | None = None
+    namespace: str | None = None
+    digest: str | None = None
+    type: str | None = None
+
+
+def runs(
+    session: Session,
+    wanted: RunFilter,
+    span: Span,
+    after: After | None,
+    limit: int,
+    readable: Readable = everything,
+    *,
+    latest: bool = False,
+) -> Page[RunNode]:
+    """Runs by when they started; with ``latest`` only the latest run of each job, as it is now."""
+    drivers = _run_drivers(session, wanted)
+    also = [RunRow.namespace, RunRow.name, RunRow.state, RunRow.integration, RunRow.dag_id, RunRow.dag_run_id]
+    also += [RunRow.task_id, RunRow.cache, RunRow.job_key]
+
+    def conditions(c: Any) -> list[ColumnElement[bool]]:
+        found = [
+            c[field] == value
+            for field in ("namespace", "state", "integration", "dag_id", "dag_run_id", "task_id", "cache")
+            if (value := getattr(wanted, field)) is not None
+        ]
+        if wanted.name is not None:
+            found.append(contains(c.name, wanted.name))
+        if wanted.has_error is not None:
+            found.append(c.state.in_(FAILED) if wanted.has_error else c.state.not_in(FAILED))
+        if latest:
+            later = aliased(RunRow)
+            after_it = or_(later.first_at > c.first_at, and_(later.first_at == c.first_at, later.run_id > c.run_id))
+            found.append(~exists().where(later.job_key == c.job_key, later.first_at >= c.first_at, after_it))
+        return found
+
+    def items_of(run_ids: list[str]) -> dict[str, RunNode]:
+        rows = session.scalars(select(RunRow).where(RunRow.run_id.in_(run_ids)).options(defer(RunRow.facets))).all()
+        return {node.run_id or "": node for node in run_nodes(session, rows, readable) if not node.locked}
+
+    scan = Scan(RunRow.first_at, RunRow.run_id, drivers, also, conditions, span.since, span.until)
+    if latest:
+        scan = Scan(*_fields(scan), budget=_LATEST_BUDGET)
+    return page_of(session, scan, after, limit, items_of)
+
+
+def _fields(scan: Scan) -> tuple[Any, ...]:
+    return scan.at, scan.id, scan.drivers, scan.also, scan.wanted, scan.since, scan.until
+
+
+def _run_drivers(session: Session, wanted: RunFilter) -> Sequence[ColumnElement[bool]]:
+    """The conditions that an index serves, by which the fewest rows are likely to be looked at."""
+    if wanted.dag_run_id is not None:
+        return [RunRow.dag_run_id == wanted.dag_run_id]
+    if wanted.name is not None:
+        keys = keys_of_names(session, JobRow.job_key, JobRow.name, wanted.name)
+        if keys is not None:
+            return [RunRow.job_key == key for key in keys] or [false()]
+    if wanted.dag_id is not None:
+        return [RunRow.dag_id == wanted.dag_id]
+    if wanted.state is not None:
+        return [RunRow.state == wanted.state]
+    if wanted.has_error:
+        return [RunRow.state == state for state in FAILED]
+    if wanted.integration is not None:
+        return [RunRow.integration == wanted.integration]
+    return [EVERY]
+
+
+def artifacts(
+    session: Session, wanted: DataFilter, span: Span, after: After | None, limit: int, readable: Readable = everything
+) -> Page[ArtifactNode]:
+    """Artifacts by when they were first told of."""
+
+    def conditions(c: Any) -> list[ColumnElement[bool]]:
+        return [c.digest.is_not(None), *_data_conditions(c, wanted)]
+
+    return page_of(session, _data_scan(session, wanted, span, conditions), after, limit, _data(session, readable))
+
+
+def datasets(
+    session: Session, wanted: DataFilter, span: Span, after: After | None, limit: int, readable: Readable = everything
+) -> Page[ArtifactNode | DatasetNode]:
+    """The newest version of each data set, by when that was first told of."""
+    later = aliased(DataRow)
+
+    def conditions(c: Any) -> list[ColumnElement[bool]]:
+        after_it = or_(
+            later.first_seen > c.first_seen, and_(later.first_seen == c.first_seen, later.node_id > c.node_id)
+        )
+        newer = exists().where(later.dataset_key == c.dataset_key, later.first_seen >= c.first_seen, after_it)
+        return [~newer, *_data_conditions(c, wanted)]
+
+    scan = _data_scan(session, wanted, span, conditions)
+    return page_of(session, Scan(*_fields(scan), budget=_LATEST_BUDGET), after, limit, _data(session, readable))
+
+
+def versions(
+    session: Session, key: str, after: After | None, limit: int, readable: Readable = everything
+) -> Page[ArtifactNode | DatasetNode]:
+    """All versions of a data set, latest first."""
+    scan = Scan(DataRow.first_seen, DataRow.node_id, [DataRow.dataset_key == key])
+    return page_of(session, scan, after, limit, _data(session, readable))
+
+
+def _data_scan(session: Session, wanted: DataFilter, span: Span, conditions: Any) -> Scan:
+    drivers: Sequence[ColumnElement[bool]] = [EVERY]
+    if wanted.digest is not None and len(wanted.digest) >= _SHORT_PREFIX:
+        within = DataRow.digest.between(wanted.digest, wanted.digest.ljust(64, "f"))
+        some = select(DataRow.node_id).where(within).order_by(DataRow.digest).limit(_PREFIXED)
+        drivers = [DataRow.node_id.in_(session.scalars(some).all())]
+    elif wanted.name is not None:
+        keys = keys_of_names(session, DatasetRow.dataset_key, DatasetRow.name, wanted.name)
+        if keys is not None:
+            drivers = [DataRow.dataset_key == key for key in keys] or [false()]
+    also = [DataRow.dataset_key, DataRow.digest, DataRow.type, DataRow.namespace, DataRow.name]
+    return Scan(DataRow.first_seen, DataRow.node_id, drivers, also, conditions, span.since, span.until)
+
+
+def _data_conditions(c: Any, wanted: DataFilter) -> list[ColumnElement[bool]]:
+    found: list[ColumnElement[bool]] = []
+    if wanted.name is not None:
+        found.append(contains(c.name, wanted.name))
+    if wanted.namespace is not None:
+        found.append(c.namespace == wanted.namespace)
+    if wanted.type is not None:
+        found.append(contains(func.coalesce(c.type, ""), wanted.type))
+    if wanted.digest is not None:
+        found.append(c.digest.between(wanted.digest, wanted.digest.ljust(64, "f")))
+    return found
+
+
+def _data(session: Session, readable: Readable) -> Any:
+    def items_of(node_ids: list[str]) -> dict[str, Any]:
+        return {key: node for key, node in nodes(session, node_ids, readable).items() if not node.locked}
+
+    return items_of
