@@ -121,6 +121,10 @@ def _chunks(store: Store, part: Part, listing: Files | None) -> list[Chunk]:
     return [(part.digest, found.size)]
 
 
+def suffix_of(codec: str | None) -> str:
+    """How the names of files end that hold what a codec writes."""
+    return _SUFFIXES.get((codec or "").removeprefix(IN_CHUNKS).partition("/")[0], ".bin")
+
+
 def _file_name(part: Part) -> str:
-    name = (part.codec or "").removeprefix(IN_CHUNKS).partition("/")[0]
-    return short(part.digest) + _SUFFIXES.get(name, ".bin")
+    return short(part.digest) + suffix_of(part.codec)

@@ -6,6 +6,9 @@ import textwrap
 
 from airflow.cli.cli_config import ActionCommand, Arg, GroupCommand, lazy_load_command
 
+from sematic_airflow_provider.cli.artifact_definition import ARG_OUTPUT
+from sematic_airflow_provider.cli.lineage_export_definition import EXPORT, REPORT
+
 _COMMANDS = "sematic_airflow_provider.cli"
 
 
@@ -53,8 +56,24 @@ _REBUILD = ActionCommand(
     ),
 )
 
+_PRUNE = ActionCommand(
+    name="prune",
+    help="Remove the events of runs that ended long ago; the runs stay",
+    description=_wrapped(
+        "Removes from the log the events of runs that ended more than N days ago, and keeps of each run its state, times, reads, writes and main facts. Runs "
+        "that what pointers name came from keep theirs. The hash chain stays whole: what was removed, by which policy and by whom, is an entry of the log. "
+        "The API server does this by itself where [sematic] lineage_keep_days is set. Events may come in meanwhile. Exit status 0; 1 where something failed."
+    ),
+    func=lazy_load_command(f"{_COMMANDS}.lineage_prune.prune"),
+    args=(
+        Arg(("--keep-days",), help="days that events are kept (default: [sematic] lineage_keep_days)", type=float),
+        Arg(("--dry-run",), help="remove nothing, tell how many would go", action="store_true"),
+        ARG_OUTPUT,
+    ),
+)
+
 LINEAGE = GroupCommand(
     name="lineage",
-    help="Keep the lineage tables complete and in order",
-    subcommands=[_RECONCILE, _REBUILD],
+    help="Export lineage, and keep its tables complete and in order",
+    subcommands=[EXPORT, REPORT, _RECONCILE, _REBUILD, _PRUNE],
 )
