@@ -52,9 +52,14 @@ def ingest(session: Session, events: Sequence[Event]) -> int:
     return count
 
 
-def append_and_project(session: Session, events: Sequence[Event]) -> int:
-    """What ``ingest`` does, once, in the transaction of the session; gives how many were new."""
-    return _Batch(session, Memory()).take(events)
+def append_and_project(
+    session: Session, events: Sequence[Event], received: Mapping[str, dt.datetime] | None = None
+) -> int:
+    """What ``ingest`` does, once, in the transaction of the session; gives how many were new.
+
+    ``received`` says, by digest, when events came that were received before.
+    """
+    return _Batch(session, Memory(), received=received).take(events)
 
 
 def rebuild_runs(session: Session, run_ids: Iterable[str]) -> None:
@@ -63,9 +68,7 @@ def rebuild_runs(session: Session, run_ids: Iterable[str]) -> None:
     retried(session, lambda: _Batch(session, Memory(), mending=True).project(wanted, []))
 
 
-def stored_events(
-    session: Session, run_ids: Sequence[str], *, held: bool = True
-) -> dict[str, tuple[list[Event], int]]:
+def stored_events(session: Session, run_ids: Sequence[str], *, held: bool = True) -> dict[str, tuple[list[Event], int]]:
     """Of each of these runs the events that count, and how many it has had. ``held``: nothing changes them until the transaction ends."""
     batch = _Batch(session, Memory())
     if held:
@@ -76,7 +79,7 @@ def stored_events(
 def rebuild_events(session: Session, ids: Sequence[int]) -> None:
     """Keep again the names and the flows that these events of the log tell; commits."""
     query = select(EventRow.payload).where(
-        EventRow.id.in_(ids), EventRow.kind != ROLL_UP, EventRow.payload.is_not(None)
+        EventRow.id.in_(ids), EventRow.kind.in_(("run", "job", "dataset")), EventRow.payload.is_not(None)
     )
 
     def work() -> None:
@@ -90,7 +93,15 @@ def rebuild_events(session: Session, ids: Sequence[int]) -> None:
 class _Batch:
     """Events that are taken in together."""
 
-    def __init__(self, session: Session, memory: Memory, *, mending: bool = False) -> None:
+    def __init__(
+        self,
+        session: Session,
+        memory: Memory,
+        *,
+        mending: bool = False,
+        received: Mapping[str, dt.datetime] | None = None,
+    ) -> None:
+        self._received = received or {}
         self._mending = mending
         self._session = session
         self._memory = memory
@@ -122,7 +133,9 @@ class _Batch:
         whoever held the rows before has left.
         """
         found: set[str] = set()
-        if self._session.get_bind().dialect.name == "sqlite":  # rows cannot be held, and what is only read begins no transaction
+        if (
+            self._session.get_bind().dialect.name == "sqlite"
+        ):  # rows cannot be held, and what is only read begins no transaction
             self._session.execute(update(RunRow).where(RunRow.run_id == "").values(state=RunRow.state))
         for chunk in chunks(run_ids):
             query = select(RunRow.run_id).where(RunRow.run_id.in_(chunk)).order_by(RunRow.run_id)
@@ -142,7 +155,7 @@ class _Batch:
         rows = [
             {
                 "digest": event.digest,
-                "received_at": now,
+                "received_at": self._received.get(event.digest, now),
                 "event_time": event.time,
                 "kind": event.kind,
                 "run_id": event.run_id,

@@ -5,9 +5,13 @@ from __future__ import annotations
 import subprocess
 import sys
 import textwrap
+from pathlib import Path
+
+import pytest
 
 from sematic_airflow_provider.db.models import metadata
 from tests.airflow_home import run_airflow
+from tests.db.carrying import check_carrying
 
 CHECK = """
 from alembic.autogenerate import compare_metadata
@@ -52,3 +56,8 @@ def test_migrations_go_up_and_down_and_agree_with_the_models(tmp_path: object) -
     lines = [line for line in done.stdout.splitlines() if line.startswith(("True", "False", "["))]
     tables = str(sorted(metadata.tables))
     assert lines == [f"True {tables}", "False []", f"True {tables}", "[]"]
+
+
+@pytest.mark.thorough
+def test_the_log_is_carried_over_up_and_down(tmp_path: Path) -> None:
+    check_carrying(f"sqlite:///{tmp_path}/carried.db", f"sqlite:///{tmp_path}/other.db")

@@ -6,10 +6,9 @@ The log goes over, event by event, in both directions; the projection is made an
 from __future__ import annotations
 
 import importlib
-from typing import Any
 
 import sqlalchemy as sa
-from alembic import context, op
+from alembic import op
 from sqlalchemy.orm import Session
 
 from sematic_airflow_provider.db.models import (
@@ -30,7 +29,28 @@ branch_labels = None
 depends_on = None
 sematic_version = "0.1.0"
 
-_OLD = sa.table("sematic_event_before", sa.column("id"), sa.column("payload", sa.Text()))
+_OLD = sa.table(
+    "sematic_event_before", sa.column("id"), sa.column("received_at", UtcTime), sa.column("payload", sa.Text())
+)
+_PACKED = sa.table(
+    "sematic_event_packed",
+    sa.column("id"),
+    sa.column("digest", HexBytes(32)),
+    sa.column("received_at", UtcTime),
+    sa.column("event_time", UtcTime),
+    sa.column("kind"),
+    sa.column("run_id", RunId),
+    sa.column("payload", Packed),
+)
+_FIRST = sa.table(
+    "sematic_event",
+    sa.column("digest", sa.String(64)),
+    sa.column("received_at", UtcTime),
+    sa.column("event_time", UtcTime),
+    sa.column("kind", sa.String(10)),
+    sa.column("run_id", sa.String(36)),
+    sa.column("payload", JsonText),
+)
 _AT_ONCE = 200
 
 
@@ -38,25 +58,34 @@ def upgrade() -> None:
     """Set the old log aside, make the new tables, and take the old log in."""
     for table in ("sematic_io", "sematic_data", "sematic_run"):
         op.drop_table(table)
-    op.drop_index("ix_sematic_event_run_id", "sematic_event")
-    op.rename_table("sematic_event", "sematic_event_before")
-    if op.get_context().dialect.name == "postgresql":  # where names of indexes are for all tables
-        for name in ("pk_sematic_event", "uq_sematic_event_digest"):
-            op.execute(f"ALTER INDEX {name} RENAME TO {name}_before")
+    _set_aside(["ix_sematic_event_run_id"], "sematic_event_before")
     _new_tables()
-    if not context.is_offline_mode():  # as SQL alone, the log cannot be told: post it again
+    if not op.get_context().as_sql:  # as SQL alone, the log cannot be told: post it again
         _take_over()
     op.drop_table("sematic_event_before")
 
 
 def downgrade() -> None:
     """Back to the first tables, with all events that still have their text."""
-    texts = [] if context.is_offline_mode() else _texts()
     for table in _TABLES:
         op.drop_table(table)
+    indexes = ("run_id", "received_at", "subject_key_event_time")
+    _set_aside([f"ix_sematic_event_{name}" for name in indexes], "sematic_event_packed")
     _old_tables()
-    if texts:
-        _fill_old(texts)
+    if not op.get_context().as_sql:
+        _hand_back()
+    op.drop_table("sematic_event_packed")
+    op.drop_table("sematic_part")
+
+
+def _set_aside(indexes: list[str], name: str) -> None:
+    """Rename the log, so that another table can have its name, and the names of its indexes."""
+    for index in indexes:
+        op.drop_index(index, "sematic_event")
+    op.rename_table("sematic_event", name)
+    if op.get_context().dialect.name == "postgresql":  # where names of indexes are for all tables
+        for key in ("pk_sematic_event", "uq_sematic_event_digest"):
+            op.execute(f"ALTER INDEX IF EXISTS {key} RENAME TO {key}_before")
 
 
 _TABLES = (
@@ -68,8 +97,6 @@ _TABLES = (
     "sematic_job",
     "sematic_seal",
     "sematic_unsealed",
-    "sematic_part",
-    "sematic_event",
 )
 
 
@@ -81,39 +108,50 @@ def _take_over() -> None:
     last = 0
     with Session(bind=op.get_bind()) as session:
         while True:
-            query = sa.select(_OLD.c.id, _OLD.c.payload).where(_OLD.c.id > last).order_by(_OLD.c.id).limit(_AT_ONCE)
-            rows = session.execute(query).all()
+            rows = session.execute(sa.select(_OLD).where(_OLD.c.id > last).order_by(_OLD.c.id).limit(_AT_ONCE)).all()
             if not rows:
                 return
-            last = rows[-1][0]
+            last = rows[-1].id
             events = []
-            for _, text in rows:
+            received = {}
+            for row in rows:
                 try:
-                    events.append(event_of_text(text))
+                    event = event_of_text(row.payload)
                 except EventRejectedError:  # of an earlier version that was less strict
                     continue
-            append_and_project(session, events)
+                events.append(event)
+                received[event.digest] = row.received_at
+            append_and_project(session, events, received)
             session.flush()
 
 
-def _texts() -> list[dict[str, Any]]:
-    from sematic_airflow_provider.db.models import EventRow
+def _hand_back() -> None:
     from sematic_airflow_provider.db.packed import texts
 
+    last = 0
     with Session(bind=op.get_bind()) as session:
-        rows = session.scalars(sa.select(EventRow).where(EventRow.payload.is_not(None)).order_by(EventRow.id)).all()
-        told = texts(session, [row.payload for row in rows if row.payload is not None])
-        return [
-            {
-                "digest": row.digest,
-                "received_at": row.received_at,
-                "event_time": row.event_time,
-                "kind": row.kind,
-                "run_id": row.run_id,
-                "payload": text.decode(),
-            }
-            for row, text in zip(rows, told, strict=True)
-        ]
+        while True:
+            query = sa.select(_PACKED).where(_PACKED.c.id > last, _PACKED.c.payload.is_not(None))
+            rows = session.execute(query.order_by(_PACKED.c.id).limit(_AT_ONCE)).all()
+            if not rows:
+                return
+            last = rows[-1].id
+            told = texts(session, [row.payload for row in rows])
+            op.bulk_insert(
+                _FIRST,
+                [
+                    {
+                        "digest": row.digest,
+                        "received_at": row.received_at,
+                        "event_time": row.event_time,
+                        "kind": row.kind,
+                        "run_id": row.run_id,
+                        "payload": text.decode(),
+                    }
+                    for row, text in zip(rows, told, strict=True)
+                    if row.kind in ("run", "job", "dataset")
+                ],
+            )
 
 
 def _new_tables() -> None:
@@ -259,16 +297,3 @@ def _old_tables() -> None:
     second = importlib.import_module("sematic_airflow_provider.db.migrations.versions.0002_0_1_0_cache")
     first.upgrade()
     second.upgrade()
-
-
-def _fill_old(rows: list[dict[str, Any]]) -> None:
-    table = sa.table(
-        "sematic_event",
-        sa.column("digest", sa.String(64)),
-        sa.column("received_at", UtcTime),
-        sa.column("event_time", UtcTime),
-        sa.column("kind", sa.String(10)),
-        sa.column("run_id", sa.String(36)),
-        sa.column("payload", JsonText),
-    )
-    op.bulk_insert(table, rows)
