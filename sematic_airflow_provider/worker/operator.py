@@ -316,7 +316,7 @@ class SematicOperator(DecoratedOperator, PythonOperator):
         step = capture.for_step(step_key(task_instance))
         return with_surroundings(
             lineage_of_step(self._record, reads=tuple(step.reads.values())),
-            self,
+            task_instance,
             step,
             read=self._assets_read,
             written=self._assets_written,

@@ -9,6 +9,7 @@ from typing import Any
 from attrs import evolve
 
 from sematic_airflow_provider.lineage.capture import Capture
+from sematic_airflow_provider.lineage.dataset_names import canonical
 from sematic_airflow_provider.lineage.naming import PRODUCER
 from sematic_airflow_provider.worker.asset_uris import added_outlets, declared_datasets
 from sematic_airflow_provider.worker.data_flow import lineage_facet, sources
@@ -74,23 +75,45 @@ def tell_of_skip(task_instance: Any) -> None:
 
 
 def with_surroundings(
-    lineage: Any, task: Any, step: Capture, *, read: Mapping[str, str], written: Mapping[str, str]
+    lineage: Any, task_instance: Any, step: Capture, *, read: Mapping[str, str], written: Mapping[str, str]
 ) -> Any:
-    """The lineage of a step of ours with its declared inlets and outlets, and the tasks whose data came in.
+    """The lineage of a step of ours with what hooks told of, its declared inlets and outlets, and the tasks whose data came in.
 
     Args:
-        lineage: an ``OperatorLineage`` of what the step read and wrote itself.
-        task: the operator.
+        lineage: an ``OperatorLineage`` of the artifacts that the step read and wrote.
+        task_instance: of the operator.
         step: what it fetched.
         read: by name of an asset, the digest of the artifact that it stood for as an argument.
         written: by name of an asset, the digest of the artifact that its event carries.
     """
     from airflow.providers.openlineage import conf
 
-    inputs = lineage.inputs + declared_datasets(task.inlets, read)
-    outputs = lineage.outputs + declared_datasets(task.outlets, written)
+    task = task_instance.task
+    hooked_inputs, hooked_outputs = _hook_lineage(task_instance, failed=not lineage.outputs)
+    inputs = [*lineage.inputs, *_each_once(hooked_inputs, declared_datasets(task.inlets, read))]
+    outputs = [*lineage.outputs, *_each_once(hooked_outputs, declared_datasets(task.outlets, written))]
     flows = lineage_facet(conf.namespace(), sources(task, step), inputs, outputs)
     return evolve(lineage, inputs=inputs, outputs=outputs, job_facets={**lineage.job_facets, **flows})
+
+
+def _hook_lineage(task_instance: Any, *, failed: bool) -> tuple[list[Any], list[Any]]:
+    """What hooks told of: the provider asks for it only where an operator has no data of its own. It sends what SQL there was as runs inside this one."""
+    from airflow.providers.openlineage.plugins.listener import get_openlineage_listener
+    from airflow.providers.openlineage.utils.emission_policy import resolve_task_emission_policy
+    from airflow.utils.state import TaskInstanceState
+
+    task, listener = task_instance.task, get_openlineage_listener()
+    policy = resolve_task_emission_policy(operator=task, dag_id=task_instance.dag_id, task_id=task_instance.task_id)
+    if listener is None or not policy.hook_lineage:
+        return [], []
+    state = TaskInstanceState.FAILED if failed else TaskInstanceState.SUCCESS
+    found = listener.extractor_manager.get_hook_lineage(task_instance, state)
+    return ([], []) if found is None else (list(found.inputs), list(found.outputs))
+
+
+def _each_once(*groups: list[Any]) -> list[Any]:
+    """Data sets of which hooks and the Dag file tell; of one that both tell, what the later group says."""
+    return list({canonical(one.namespace, one.name): one for group in groups for one in group}.values())
 
 
 def _emit(

@@ -65,6 +65,11 @@ def scored(total: int) -> int:
     return total + 1
 
 
+@sematic_task
+def measures(path: str) -> int:
+    return len((ObjectStoragePath(f"file://{path}") / "in.txt").open().read())
+
+
 @task
 def doubled(x: int) -> int:
     return 2 * x
@@ -78,6 +83,8 @@ def ran(migrated_home: str, tmp_path_factory: pytest.TempPathFactory) -> Ran:
         sum_of >> peeks()
         scored(sum_of)
         touches(str(folder)) >> BashOperator(task_id="bash", bash_command="true", cwd="/tmp") >> promotes()
+        measured = measures(str(folder))
+        touches.override(task_id="before")(str(folder)) >> measured
         skips()
         step_skips()
         doubled.expand(x=[1, 2])
@@ -171,6 +178,14 @@ def test_what_hooks_told_of_one_task_is_not_told_of_the_next_in_the_same_process
     assert not any(
         namespace == "file" for namespace, _ in _data(ran, "bash", "write") | _data(ran, "promotes", "write")
     )
+
+
+def test_a_step_tells_of_the_files_that_hooks_told_of_beside_its_artifacts(ran: Ran) -> None:
+    ((namespace, name),) = _data(ran, "measures", "read")
+    assert (namespace, name.endswith("/in.txt")) == ("file", True)
+    assert {data.name for data in ran.records["measures"].data if data.ref is not None} == {
+        "plain_tasks.measures.return_value"
+    }
 
 
 def test_a_task_and_a_step_that_were_skipped_are_told_so(ran: Ran) -> None:
