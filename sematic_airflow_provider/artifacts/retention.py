@@ -33,6 +33,7 @@ SHORTEST_GRACE: Final = 24 * 3600.0
 _SKEW = 3600.0
 _DERIVED = "previews/"
 _CACHED = "steps/"
+_HASHES = "audit/"  # of the event log: they look like digests of artifacts
 _READERS = 8
 _WAVE = 256
 _BATCH = 5000
@@ -89,7 +90,7 @@ def document_roots(store: Store) -> Iterator[Reference]:
 
     Not what the step cache keeps, which also names what it does not keep: ``steps.keeping`` tells that.
     """
-    paths = (path for path in store.documents() if not path.startswith((_DERIVED, _CACHED)))
+    paths = (path for path in store.documents() if not path.startswith((_DERIVED, _CACHED, _HASHES)))
     with ThreadPoolExecutor(_READERS, thread_name_prefix="sematic-gc") as pool:
         while wave := list(islice(paths, _WAVE)):
             for data in pool.map(store.read_document, wave):

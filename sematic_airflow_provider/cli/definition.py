@@ -5,6 +5,7 @@ from __future__ import annotations
 from airflow.cli.cli_config import ActionCommand, Arg, GroupCommand, lazy_load_command
 
 from sematic_airflow_provider.cli.artifact_definition import ARG_OUTPUT, ARTIFACTS
+from sematic_airflow_provider.cli.audit_definition import AUDIT
 from sematic_airflow_provider.cli.cache_definition import CACHE
 from sematic_airflow_provider.cli.lineage_definition import LINEAGE
 
@@ -54,6 +55,7 @@ def get_cli_commands() -> list[GroupCommand]:
                 ARTIFACTS,
                 CACHE,
                 LINEAGE,
+                AUDIT,
             ],
         )
     ]

@@ -26,7 +26,7 @@ from sematic_airflow_provider.lineage.naming import dataset_key, job_key
 
 _CHUNK: Final = 400  # below the number of variables that every database takes in one statement
 _RUN_COLUMNS: Final = [column.name for column in RunRow.__table__.columns]
-_IO_COLUMNS: Final = [column.name for column in IoRow.__table__.columns if column.name != "id"]
+IO_COLUMNS: Final = [column.name for column in IoRow.__table__.columns if column.name != "id"]
 
 
 def project_runs(
@@ -55,10 +55,10 @@ def project_runs(
         mending=mending,
     )
     parts: dict[str, str] = {}
-    rows = [_run_row(record, _packed(record.facets, texts, parts, memory)) for record in records]
+    rows = [run_row(record, _packed(record.facets, texts, parts, memory)) for record in records]
     node_ids = {id(data): data.node_id for record in records for data in record.data}
     edges = [
-        _io_row(record, data, node_ids[id(data)], _packed(data.facets, {}, parts, memory))
+        io_row(record, data, node_ids[id(data)], _packed(data.facets, {}, parts, memory))
         for record in records
         for data in record.data
     ]
@@ -150,13 +150,14 @@ def _packed(facets: Mapping[str, Any], texts: Mapping[int, str], parts: dict[str
     return compressed(skeleton.encode())
 
 
-def _run_row(record: RunRecord, facets: bytes) -> dict[str, Any]:
+def run_row(record: RunRecord, facets: bytes) -> dict[str, Any]:
+    """The row of a run."""
     row = {name: getattr(record, name, None) for name in _RUN_COLUMNS}
     row["job_key"], row["facets"] = job_key(record.namespace, record.name), facets
     return row
 
 
-def _io_row(record: RunRecord, data: DataRecord, node_id: str, facets: bytes) -> dict[str, Any]:
+def io_row(record: RunRecord, data: DataRecord, node_id: str, facets: bytes) -> dict[str, Any]:
     return {
         "run_id": record.run_id,
         "node_id": node_id,
@@ -174,13 +175,13 @@ def _io_row(record: RunRecord, data: DataRecord, node_id: str, facets: bytes) ->
 def _write_edges(session: Session, edges: Sequence[dict[str, Any]], known: Sequence[str]) -> None:
     """Insert and delete what makes the difference between these edges and those that the known runs have."""
     there: dict[tuple[Any, ...], list[int]] = {}
-    columns = [getattr(IoRow, name) for name in _IO_COLUMNS]
+    columns = [getattr(IoRow, name) for name in IO_COLUMNS]
     for chunk in chunks(known):
         for edge_id, *edge in session.execute(select(IoRow.id, *columns).where(IoRow.run_id.in_(chunk))):
             there.setdefault((*edge[:-1], bytes(edge[-1])), []).append(edge_id)
     new = []
     for row in edges:
-        same = there.get(tuple(row[name] for name in _IO_COLUMNS))
+        same = there.get(tuple(row[name] for name in IO_COLUMNS))
         if same:
             same.pop()
         else:

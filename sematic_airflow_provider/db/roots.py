@@ -63,9 +63,9 @@ def roots(store: Store, expired: Collection[DagRunKey] = frozenset()) -> Iterato
 
 
 def named(store: Store, expired: Collection[DagRunKey] = frozenset()) -> Iterator[Named]:
-    """Everything that is named, as often as it is, with where it stands; previews name nothing."""
+    """Everything that is named, as often as it is, with where it stands; previews and hashes of the log name nothing."""
     for path in store.documents():
-        if not path.startswith(("previews/", "steps/")):
+        if not path.startswith(("previews/", "steps/", "audit/")):
             for reference in named_in(store.read_document(path) or b""):
                 yield reference, f"document {path}"
     yield from named_by_cache(store)
@@ -134,7 +134,7 @@ def _needed_events(session: Session, expired: Collection[DagRunKey]) -> set[int]
 
 def _of_lineage(store: Store, expired: Collection[DagRunKey]) -> Iterator[Named]:
     """What runs read and wrote, their code and packages; and the events that are of no run."""
-    pinned = _behind_pointers(store) if expired else frozenset()
+    pinned = behind_pointers(store) if expired else frozenset()
 
     def goes(row: Any) -> bool:
         return (row.dag_id, row.dag_run_id) in expired and row.run_id not in pinned
@@ -172,7 +172,7 @@ def _texts(query: Any) -> Iterator[tuple[Any, bytes]]:
             yield from zip(packed, texts(other, [row[0] for row in packed]), strict=True)
 
 
-def _behind_pointers(store: Store) -> frozenset[str]:
+def behind_pointers(store: Store) -> frozenset[str]:
     """The runs by which what pointers name came to be, back to where their data came from.
 
     Raises:
@@ -186,6 +186,6 @@ def _behind_pointers(store: Store) -> frozenset[str]:
         )
     if found.truncated:
         raise CollectionRefusedError(
-            f"the pointers name artifacts with more than {_MOST} runs and artifacts behind them: collect without --keep-days and --keep-last"
+            f"the pointers name artifacts with more than {_MOST} runs and artifacts behind them: nothing can be let go of by its age"
         )
     return frozenset(node_id.removeprefix("run:") for node_id in found.ids if node_id.startswith("run:"))

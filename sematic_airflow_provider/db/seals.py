@@ -46,7 +46,7 @@ class Head(NamedTuple):
     number: int
     hash: str
     sealed_at: dt.datetime
-    count: int
+    events: int
 
 
 def seal(session: Session, most: int = MOST) -> int:

@@ -20,7 +20,9 @@ from sematic_airflow_provider import __version__
 from sematic_airflow_provider.errors import EventRejectedError, NodeNotFoundError
 from sematic_airflow_provider.server.draining import keep_draining
 from sematic_airflow_provider.server.reconciling import keep_reconciling
+from sematic_airflow_provider.server.retaining import keep_retention
 from sematic_airflow_provider.server.routes import details, events, exports, graphs, previews
+from sematic_airflow_provider.server.sealing import keep_sealing
 
 log = logging.getLogger(__name__)
 
@@ -60,7 +62,8 @@ def create_app(static: Path = STATIC) -> FastAPI:
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     app.state.auth_manager = get_auth_manager()  # Airflow's dependencies look for it on the app that a request is for
-    kept = [asyncio.create_task(keep_draining()), asyncio.create_task(keep_reconciling())]
+    loops = (keep_draining, keep_reconciling, keep_sealing, keep_retention)
+    kept = [asyncio.create_task(loop()) for loop in loops]
     try:
         yield
     finally:

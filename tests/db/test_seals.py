@@ -42,7 +42,7 @@ def test_taking_events_in_seals_them(session: Session) -> None:
     take(session, *pipeline())
     found = head(session)
     assert found is not None
-    assert (found.number, found.count, _waiting(session)) == (1, 10, 0)
+    assert (found.number, found.events, _waiting(session)) == (1, 10, 0)
 
 
 def test_a_process_seals_now_and_then_and_leaves_what_waits_to_the_next(session: Session) -> None:
