@@ -30,6 +30,7 @@ from sematic_airflow_provider.lineage.fold import RunRecord, fold
 from sematic_airflow_provider.lineage.naming import dataset_key, job_key
 from sematic_airflow_provider.lineage.rollup import KIND as ROLL_UP
 from sematic_airflow_provider.lineage.rollup import events_in
+from sematic_airflow_provider.lineage.told import datasets_of, told_data
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -185,7 +186,8 @@ class _Batch:
         facet_texts = {
             id(member.value): event.text[member.start : member.end] for event in fresh for member in event.members
         }
-        project_runs(self._session, records, known, facet_texts, self._memory, mending=self._mending)
+        told = (data for events in of_runs.values() for data in told_data(events))
+        project_runs(self._session, records, told, known, facet_texts, self._memory, mending=self._mending)
 
     def stored(self, run_ids: Sequence[str], new: Collection[str]) -> dict[str, tuple[list[Event], int]]:
         """The events of these runs that were committed before, but of long runs only those that count; and how many there are."""
@@ -248,24 +250,27 @@ def _folded(events: Sequence[Event], count: int) -> RunRecord:
 
 
 def _names(events: Sequence[Event]) -> tuple[set[Name], set[Name]]:
-    """The jobs and the data sets that events without a run name."""
+    """The jobs and the data sets that these events name, each event taken alone: so it does not matter which came first."""
     jobs: set[Name] = set()
     datasets: set[Name] = set()
     for event in events:
-        if event.kind == "run":
-            continue
-        (jobs if event.kind == "job" else datasets).add(_subject(event))
-        for direction in ("inputs", "outputs"):
-            datasets.update(_dataset_name(one) for one in event.payload.get(direction) or ())
+        if event.kind == "dataset":
+            datasets.add(_subject(event))
+        else:
+            jobs.add((event.namespace, event.name))
+        datasets.update(
+            canonical(dataset["namespace"], dataset["name"], facets.get("symlinks"))
+            for _, dataset, facets in datasets_of(event)
+        )
     return jobs, datasets
 
 
-def _dataset_name(dataset: Mapping[str, Any]) -> Name:
+def _subject_name(dataset: Mapping[str, Any]) -> Name:
     return canonical(dataset["namespace"], dataset["name"], (dataset.get("facets") or {}).get("symlinks"))
 
 
 def _subject(event: Event) -> Name:
-    return _dataset_name(event.payload["dataset"]) if event.kind == "dataset" else (event.namespace, event.name)
+    return _subject_name(event.payload["dataset"]) if event.kind == "dataset" else (event.namespace, event.name)
 
 
 def subject_key(event: Event) -> str | None:

@@ -23,6 +23,7 @@ from sematic_airflow_provider.lineage.events import Event
 from sematic_airflow_provider.lineage.flows import Flow, flow_key, flows_of, tells_flows
 from sematic_airflow_provider.lineage.fold import DataRecord, RunRecord
 from sematic_airflow_provider.lineage.naming import dataset_key, job_key
+from sematic_airflow_provider.lineage.told import Told
 
 _CHUNK: Final = 400  # below the number of variables that every database takes in one statement
 _RUN_COLUMNS: Final = [column.name for column in RunRow.__table__.columns]
@@ -32,6 +33,7 @@ IO_COLUMNS: Final = [column.name for column in IoRow.__table__.columns if column
 def project_runs(
     session: Session,
     records: Sequence[RunRecord],
+    told: Iterable[Told],
     known: Collection[str],
     texts: Mapping[int, str],
     memory: Memory,
@@ -43,17 +45,12 @@ def project_runs(
     Args:
         session: its transaction holds the rows of the runs.
         records: the runs.
+        told: of data, by the runs' events.
         known: those that have rows.
         texts: of facets, by ``id``, as far as they are known.
         memory: of the database.
         mending: write also what seems to be there, since it may have been altered.
     """
-    project_names(
-        session,
-        {(record.namespace, record.name) for record in records},
-        {(data.namespace, data.name) for record in records for data in record.data},
-        mending=mending,
-    )
     parts: dict[str, str] = {}
     rows = [run_row(record, _packed(record.facets, texts, parts, memory)) for record in records]
     node_ids = {id(data): data.node_id for record in records for data in record.data}
@@ -66,7 +63,6 @@ def project_runs(
     # A run that two transactions make at once is refused to one of them, which then tries again with the other's events.
     insert_rows(session, RunRow, [row for row in rows if row["run_id"] not in known])
     insert_or_replace(session, RunRow, [row for row in rows if row["run_id"] in known])
-    told = ((node_ids[id(data)], data) for record in records for data in record.data)
     _tell_of_data(session, told, mending=mending)
     _write_edges(session, edges, sorted({record.run_id for record in records if record.run_id in known}))
 
@@ -192,39 +188,39 @@ def _write_edges(session: Session, edges: Sequence[dict[str, Any]], known: Seque
     insert_rows(session, IoRow, new)
 
 
-def _tell_of_data(session: Session, told: Iterable[tuple[str, DataRecord]], *, mending: bool) -> None:
+def _tell_of_data(session: Session, told: Iterable[Told], *, mending: bool) -> None:
     """Make the rows of data that are new, and give those that were told of later than now the first facts.
 
     The rank is compared again where the row is written. What is known better already is left alone, so that no writer waits for a row that all have.
     """
-    best: dict[str, tuple[str, DataRecord]] = {}
-    for node_id, data in told:
-        ranked = (rank_of(data), data)
-        if node_id not in best or ranked[0] < best[node_id][0]:
-            best[node_id] = ranked
+    best: dict[str, tuple[str, Told]] = {}
+    for data in told:
+        rank = _rank(data)
+        if data.node_id not in best or rank < best[data.node_id][0]:
+            best[data.node_id] = (rank, data)
     known: dict[str, str] = {}
     for chunk in chunks(sorted(best)):
         query = select(DataRow.node_id, DataRow.rank).where(DataRow.node_id.in_(chunk))
         known.update((node_id, rank) for node_id, rank in session.execute(query))
     rows = [
-        _data_row(node_id, rank, data)
+        _data_row(rank, data)
         for node_id, (rank, data) in sorted(best.items(), key=lambda item: item[0])
         if node_id not in known or rank < known[node_id] or (mending and rank == known[node_id])
     ]
     insert_or_lower(session, DataRow, rows, rank="rank", or_equal=mending)
 
 
-def rank_of(data: DataRecord) -> str:
+def _rank(data: Told) -> str:
     """Orders what several runs tell of the same data: the earliest first, then by content. Always 91 characters."""
     ref = data.ref
     fields = {"namespace": data.namespace, "name": data.name, "ref": ref.to_json() if ref else None}
     return data.seen_at.strftime("%Y-%m-%dT%H:%M:%S.%f").rjust(26, "0") + "|" + digest_record("data", fields)
 
 
-def _data_row(node_id: str, rank: str, data: DataRecord) -> dict[str, Any]:
+def _data_row(rank: str, data: Told) -> dict[str, Any]:
     ref = data.ref
     return {
-        "node_id": node_id,
+        "node_id": data.node_id,
         "dataset_key": dataset_key(data.namespace, data.name),
         "digest": ref.digest if ref else None,
         "codec": ref.codec[:250] if ref else None,

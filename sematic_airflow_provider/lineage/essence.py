@@ -13,7 +13,7 @@ from sematic_airflow_provider.lineage.canonical import encode
 from sematic_airflow_provider.lineage.ends import RECONCILED
 from sematic_airflow_provider.lineage.events import Event
 
-_BY_CONTENT: Final = frozenset({RECONCILED, "sematic_task", "symlinks", "version"})
+_BY_CONTENT: Final = frozenset({RECONCILED, "sematic_artifact", "sematic_task", "symlinks", "version"})
 """Facets of which not only the latest one counts."""
 
 

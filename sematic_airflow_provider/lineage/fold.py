@@ -10,19 +10,15 @@ import datetime as dt
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal
+from typing import Any, Final
 
-from sematic_airflow_provider.artifacts.digest import digest_record
 from sematic_airflow_provider.artifacts.ref import ArtifactRef
-from sematic_airflow_provider.errors import InvalidRefError
 from sematic_airflow_provider.lineage.dataset_names import canonical
 from sematic_airflow_provider.lineage.ends import RECONCILED, end_of, is_recorded
 from sematic_airflow_provider.lineage.events import Event
-
-Direction = Literal["read", "write"]
+from sematic_airflow_provider.lineage.told import Direction, artifact_of, datasets_of, node_id, symlinks_of, version_of
 
 _CACHE: Final = ("hit", "miss", "off", "refreshed")
-_MAX_SIZE: Final = 2**63 - 1
 _OWN_FACETS: Final = ("schema", "outputStatistics", "datasetType", "inputStatistics")
 
 
@@ -45,9 +41,7 @@ class DataRecord:
     @property
     def node_id(self) -> str:
         """``artifact:<digest>`` or ``dataset:<digest of its names and version>``."""
-        if self.ref is not None:
-            return f"artifact:{self.ref.digest}"
-        return f"dataset:{digest_record('dataset', {'namespace': self.namespace, 'name': self.name, 'version': self.version})}"
+        return node_id(self.namespace, self.name, self.version, self.ref)
 
     @property
     def dataset_type(self) -> str | None:
@@ -222,19 +216,19 @@ class _Entry:
 def _data(events: list[Event], step: Mapping[str, Any]) -> Iterator[DataRecord]:
     """Union over the events of what was read and written, facets of the same entry by the rule for facets."""
     found: dict[tuple[Direction, str, str, str | None], _Entry] = {}
-    links = _symlinks(events)
+    links = symlinks_of(events)
     for event in events:
-        for direction, dataset, facets in _datasets(event):
+        for direction, dataset, facets in datasets_of(event):
             told = (dataset["namespace"], dataset["name"])
             entry = found.setdefault(
-                (direction, *canonical(*told, links.get(told)), _version(facets)), _Entry(event.time)
+                (direction, *canonical(*told, links.get(told)), version_of(facets)), _Entry(event.time)
             )
             entry.facets.update({name: facet for name, facet in facets.items() if facet is not None})
     for (direction, namespace, name, version), entry in sorted(
         _settled(found).items(), key=lambda item: (*item[0][:3], item[0][3] or "")
     ):
         facets = _without_deleted(entry.facets)
-        ref = _ref(_mapping(facets.get("sematic_artifact")), name)
+        ref = artifact_of(_mapping(facets.get("sematic_artifact")), name)
         kept = {
             facet: {key: value for key, value in content.items() if not key.startswith("_")}
             for facet, content in facets.items()
@@ -242,23 +236,6 @@ def _data(events: list[Event], step: Mapping[str, Any]) -> Iterator[DataRecord]:
         }
         for label in _labels(step, direction, name, ref):
             yield DataRecord(direction, namespace, name, version, label, ref, kept, entry.seen_at)
-
-
-def _symlinks(events: list[Event]) -> dict[tuple[str, str], Any]:
-    """The facet ``symlinks`` of each data set that has one in any event: a run tells the same name without it too."""
-    return {
-        (dataset["namespace"], dataset["name"]): facets["symlinks"]
-        for event in events
-        for _, dataset, facets in _datasets(event)
-        if facets.get("symlinks")
-    }
-
-
-def _datasets(event: Event) -> Iterator[tuple[Direction, Mapping[str, Any], Mapping[str, Any]]]:
-    for dataset in event.payload.get("inputs") or ():
-        yield "read", dataset, {**_mapping(dataset.get("facets")), **_mapping(dataset.get("inputFacets"))}
-    for dataset in event.payload.get("outputs") or ():
-        yield "write", dataset, {**_mapping(dataset.get("facets")), **_mapping(dataset.get("outputFacets"))}
 
 
 def _settled(
@@ -277,24 +254,6 @@ def _settled(
                 known = settled[versioned]
                 settled[versioned] = _Entry(min(known.seen_at, entry.seen_at), {**entry.facets, **known.facets})
     return settled
-
-
-def _version(facets: Mapping[str, Any]) -> str | None:
-    value = _mapping(facets.get("version")).get("datasetVersion")
-    return _optional_text(value)
-
-
-def _ref(facet: Mapping[str, Any], name: str) -> ArtifactRef | None:
-    if not facet:
-        return None
-    record = {"sematic": 1, "name": name, **{k: facet.get(k) for k in ("digest", "codec", "type", "size")}}
-    if facet.get("hasValue", facet.get("value") is not None):
-        record["value"] = facet.get("value")
-    try:
-        ref = ArtifactRef.from_json(record)
-    except InvalidRefError:
-        return None  # redacted or foreign: it is a data set then
-    return ref if ref.size <= _MAX_SIZE and "\0" not in ref.codec + ref.type else None
 
 
 def _labels(step: Mapping[str, Any], direction: str, name: str, ref: ArtifactRef | None) -> list[str]:

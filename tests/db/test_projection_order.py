@@ -67,7 +67,7 @@ def test_disorder_duplicates_and_batches_change_no_table(events: list[Any], rand
 
 
 @pytest.mark.thorough
-@settings(max_examples=600, deadline=None, suppress_health_check=_SLOW)
+@settings(max_examples=300, deadline=None, suppress_health_check=_SLOW)
 @given(st.lists(EVENTS, min_size=1, max_size=8), st.randoms(use_true_random=False))
 def test_disorder_duplicates_and_batches_change_no_table_in_many_cases(events: list[Any], random: Any) -> None:
     _check(events, random)
