@@ -1,7 +1,8 @@
 /** Small line icons, drawn in the current colour. */
 import type { ReactNode } from "react";
 
-import type { ArtifactKind } from "../lineage/format";
+import { artifactKind, type ArtifactKind } from "../lineage/format";
+import type { ShownNode } from "../lineage/grouping";
 
 const Icon = ({ children, label }: { children: ReactNode; label: string }) => (
   <svg
@@ -98,5 +99,26 @@ export const ArtifactIcon = ({ kind }: { kind: ArtifactKind }) => {
           <path d="M4 2h5l3 3v9H4zM9 2v3h3" />
         </Icon>
       );
+  }
+};
+
+export const GroupIcon = () => (
+  <Icon label="group">
+    <rect height="7" rx="1.5" width="9" x="2" y="7" />
+    <path d="M4.5 4.5H12a1.5 1.5 0 0 1 1.5 1.5v5.5M7 2h7.5A1.5 1.5 0 0 1 16 3.5" />
+  </Icon>
+);
+
+export const NodeIcon = ({ node }: { node: ShownNode }) => {
+  if (node.locked) return <LockIcon />;
+  switch (node.kind) {
+    case "run":
+      return <StepIcon />;
+    case "artifact":
+      return <ArtifactIcon kind={artifactKind(node.codec, node.dataset_type)} />;
+    case "dataset":
+      return <DatasetIcon />;
+    case "group":
+      return <GroupIcon />;
   }
 };

@@ -2,41 +2,45 @@ import { Box, Button, CloseButton, Heading, HStack, Spinner, Text, VStack } from
 import type { ReactNode } from "react";
 
 import type { LineageNode } from "../api/types";
-import { ArtifactIcon, DatasetIcon, LockIcon, StepIcon } from "../components/icons";
+import { NodeIcon } from "../components/icons";
 import { Field, Section } from "../components/Field";
 import { ArtifactPanel } from "./ArtifactPanel";
-import { artifactKind } from "./format";
 import type { IndexedGraph } from "./graph";
 import { upstreamInOrder } from "./graph";
+import { GroupPanel } from "./GroupPanel";
+import type { ShownNode } from "./grouping";
 import { RunPanel } from "./RunPanel";
 
 export type Select = (id: string) => void;
 
 type Props = {
-  node: LineageNode;
+  node: ShownNode;
   index: IndexedGraph;
   wide: boolean;
   onSelect: Select;
   onClose: () => void;
+  onOpen: (group: string) => void;
   onWide: (wide: boolean) => void;
 };
 
 /** The side panel: all about the selected node. */
-export const Inspector = ({ index, node, onClose, onSelect, onWide, wide }: Props) => (
+export const Inspector = ({ index, node, onClose, onOpen, onSelect, onWide, wide }: Props) => (
   <Box
     aria-label={`Details of ${node.label}`}
     as="aside"
     bg="bg"
     borderLeftWidth="1px"
+    css={{ "@container (max-width: 760px)": { borderLeftWidth: 0, borderTopWidth: "1px", flex: "1 1 50%", height: "auto", minHeight: 0, width: "100%" } }}
+    flexShrink={0}
     h="full"
     overflowY="auto"
     p={4}
-    flexShrink={0}
-    w={{ base: "full", md: wide ? "min(900px, 70%)" : "420px" }}
+    tabIndex={0}
+    w={wide ? "min(900px, 70%)" : "min(420px, 50%)"}
   >
     <HStack justify="space-between" mb={3}>
       <HStack gap={2} minW={0}>
-        <IconOf node={node} />
+        <NodeIcon node={node} />
         <Heading size="md" truncate>
           {node.label}
         </Heading>
@@ -56,26 +60,25 @@ export const Inspector = ({ index, node, onClose, onSelect, onWide, wide }: Prop
       </HStack>
     </HStack>
     <VStack align="stretch" gap={5}>
-      {node.locked ? <Text color="fg.muted">This belongs to a Dag that you may not read.</Text> : <Details index={index} node={node} onSelect={onSelect} />}
-      <Path index={index} node={node} onSelect={onSelect} />
+      {node.locked ? <Text color="fg.muted">This belongs to a Dag that you may not read.</Text> : <Details index={index} node={node} onOpen={onOpen} onSelect={onSelect} />}
+      {node.kind === "group" ? null : <Path index={index} node={node} onSelect={onSelect} />}
     </VStack>
   </Box>
 );
 
-const IconOf = ({ node }: { node: LineageNode }) => {
-  if (node.locked) return <LockIcon />;
+const Details = ({ index, node, onOpen, onSelect }: Pick<Props, "index" | "node" | "onOpen" | "onSelect">) => {
   switch (node.kind) {
-    case "run":
-      return <StepIcon />;
-    case "artifact":
-      return <ArtifactIcon kind={artifactKind(node.codec, node.dataset_type)} />;
-    case "dataset":
-      return <DatasetIcon />;
-  }
-};
-
-const Details = ({ index, node, onSelect }: { index: IndexedGraph; node: LineageNode; onSelect: Select }) => {
-  switch (node.kind) {
+    case "group":
+      return (
+        <GroupPanel
+          index={index}
+          node={node}
+          onOpen={() => {
+            onOpen(node.id);
+          }}
+          onSelect={onSelect}
+        />
+      );
     case "run":
       return <RunPanel node={node} onSelect={onSelect} />;
     case "artifact":
@@ -115,7 +118,7 @@ export const NodeLink = ({ children, node, onSelect }: { children?: ReactNode; n
       onSelect(node.id);
     }}
   >
-    <IconOf node={node} />
+    <NodeIcon node={node} />
     <Text truncate>{node.label}</Text>
     {children}
   </Button>

@@ -1,73 +1,220 @@
-import { Box, Flex, HStack, NativeSelect, Spinner, Text } from "@chakra-ui/react";
-import { useMemo } from "react";
+import { Box, Flex, Spinner, Text } from "@chakra-ui/react";
+import { useEffect, useMemo, useRef, useState } from "react";
 
 import { ApiError } from "../api/client";
-import { useGraph, type Place } from "../api/queries";
-import type { Direction, LineageGraph } from "../api/types";
+import { aroundPath, type Place } from "../api/queries";
+import type { LineageGraph } from "../api/types";
 import { Empty } from "../components/Empty";
 import { ErrorAlert } from "../components/ErrorAlert";
-import { indexGraph, pathOf } from "./graph";
+import { indexGraph } from "./graph";
+import { defaultGrouping, groupGraph } from "./grouping";
 import { Inspector } from "./Inspector";
-import { toFlow } from "./layout";
-import { LineageCanvas } from "./LineageCanvas";
+import { inReadingOrder } from "./layout";
+import { LineageCanvas, type CanvasHandle } from "./LineageCanvas";
+import { readPalette, type Palette } from "./palette";
+import { nameOf, StatusLine } from "./StatusLine";
+import { Toolbar, type ExportKind } from "./Toolbar";
 import { useLineageUrl, type LineageUrl } from "./urlState";
 import { useColorMode } from "./useColorMode";
 import { useLayout } from "./useLayout";
+import { useLineage } from "./useLineage";
+import { useMarks } from "./useMarks";
 
 const MORE_HOPS = 4;
 const DEFAULT_DEPTH = { whole: 4, one: 20 };
 
 /** The page: reads the route, fetches, and shows waiting, error, nothing yet, or the graph. */
 export const LineagePage = (place: Place) => {
-  const url = useLineageUrl(undefined);
-  const { data, error, refetch } = useGraph(place, url);
-  if (data !== undefined) return <Loaded graph={data} place={place} url={url} />;
+  const url = useLineageUrl();
+  const { error, graph, more, page, refetch } = useLineage(place, url);
+  if (graph !== undefined && page !== undefined) return <Loaded graph={graph} more={more} page={page} place={place} url={url} />;
   if (error instanceof ApiError && error.status === 404) return <Empty />;
   if (error !== null) return <ErrorAlert error={error} onRetry={() => void refetch()} />;
   return <Loading />;
 };
 
+const HEIGHT = { h: "calc(100vh - 300px)", minH: "480px" };
+
 const Loading = () => (
-  <Flex align="center" color="fg.muted" gap={3} h="60vh" justify="center">
+  <Flex align="center" color="fg.muted" gap={3} justify="center" {...HEIGHT}>
     <Spinner /> <Text>Loading lineage …</Text>
   </Flex>
 );
 
-const Loaded = ({ graph, place, url }: { graph: LineageGraph; place: Place; url: LineageUrl }) => {
+type LoadedProps = { graph: LineageGraph; page: LineageGraph; place: Place; url: LineageUrl; more: ReturnType<typeof useLineage>["more"] };
+
+const Loaded = ({ graph, more, page, place, url }: LoadedProps) => {
   const colorMode = useColorMode();
-  const layout = useLayout(graph);
+  const canvas = useRef<CanvasHandle>(null);
+  const searchBox = useRef<HTMLInputElement>(null);
+  const box = useRef<HTMLDivElement>(null);
+  const [helpOpen, setHelpOpen] = useState(false);
+  const [hit, setHit] = useState(0);
+  const [anchor, setAnchor] = useState<string | undefined>();
+  const [failure, setFailure] = useState<Error | undefined>();
+  const palette = usePalette(colorMode);
+
+  const grouping = url.grouping ?? defaultGrouping(page);
+  const open = useMemo(() => new Set(url.open), [url.open]);
   const index = useMemo(() => indexGraph(graph), [graph]);
+  const grouped = useMemo(() => groupGraph(graph, grouping, open), [graph, grouping, open]);
+  const layout = useLayout(grouped, url.layout);
+  const shown = layout.drawn?.shown ?? grouped;
+
   const initial = place.taskId !== undefined && place.runId !== undefined ? graph.focus.at(-1) : undefined;
-  const selected = url.selected ?? (new URLSearchParams(location.search).has("lin_node") ? undefined : initial);
-  const node = selected === undefined ? undefined : index.nodes.get(selected);
-  const path = useMemo(() => (node === undefined ? undefined : pathOf(index, node.id)), [index, node]);
+  const wanted = url.node ?? initial;
+  const node = wanted === undefined ? undefined : (index.nodes.get(wanted) ?? grouped.nodes.find(({ id }) => id === wanted));
+  const to = url.to === undefined ? undefined : (index.nodes.get(url.to) ?? grouped.nodes.find(({ id }) => id === url.to));
+  const found = useMarks(index, shown, { selected: node?.id, to: to?.id, bright: url.bright, query: url.query });
+  const hits = useMemo(() => (layout.drawn === undefined ? found.hits : inReadingOrder(found.hits, layout.drawn.placed.places)), [found.hits, layout.drawn]);
+  const at = hits.length === 0 ? 0 : hit % hits.length;
+  const current = url.query === "" ? undefined : hits[at];
+  const marks = useMemo(() => ({ ...found.marks, hit: current }), [current, found.marks]);
   const depth = url.depth ?? (place.taskId === undefined ? DEFAULT_DEPTH.whole : DEFAULT_DEPTH.one);
-  const showMore = () => {
-    url.setDepth(Math.min(depth + MORE_HOPS, 50));
+
+  useEffect(() => {
+    if (current !== undefined) canvas.current?.reveal(current);
+  }, [current]);
+
+  const select = (id: string | undefined) => {
+    url.go({ node: id ?? "", to: undefined });
   };
+  const deeper = () => {
+    url.go({ depth: Math.min(depth + MORE_HOPS, 50) });
+  };
+  const loadMore = (shownId: string) => {
+    const within = shown.nodes.find(({ id }) => id === shownId);
+    const hidden = new Set([...graph.more.upstream, ...graph.more.downstream]);
+    const ids = (within?.kind === "group" ? within.members : [shownId]).filter((id) => hidden.has(id) && !url.more.includes(id));
+    const loadable = ids.filter((id) => {
+      const member = index.nodes.get(id);
+      return member !== undefined && aroundPath(member) !== undefined;
+    });
+    setAnchor(shownId);
+    if (loadable.length === 0) deeper();
+    else url.go({ more: [...url.more, ...loadable.slice(0, 20)] });
+  };
+  const toggle = (id: string) => {
+    setAnchor(id);
+    url.go({ grouping, open: open.has(id) ? url.open.filter((other) => other !== id) : [...url.open, id] });
+  };
+  const pair = (id: string) => {
+    if (node === undefined || id === node.id) select(id);
+    else url.go({ node: node.id, to: id });
+  };
+  const step = (by: 1 | -1) => {
+    if (hits.length > 0) setHit((at + by + hits.length) % hits.length);
+  };
+  const clear = (): boolean => {
+    if (url.to !== undefined) url.go({ to: undefined });
+    else if (node !== undefined) select(undefined);
+    else if (url.query !== "") url.replace({ query: "" });
+    else return false;
+    return true;
+  };
+  const onKey = (key: string): boolean => {
+    if (key === "/") searchBox.current?.focus();
+    else if (key === "?") setHelpOpen(true);
+    else if (key === "n") step(1);
+    else if (key === "p") step(-1);
+    else return false;
+    return true;
+  };
+  const save = (kind: ExportKind) => {
+    setFailure(undefined);
+    exportAs(kind, graph, layout.drawn, marks, palette, place).catch((error: unknown) => {
+      setFailure(error instanceof Error ? error : new Error(String(error)));
+    });
+  };
+
   if (layout.error !== null) return <ErrorAlert error={layout.error} onRetry={() => void layout.refetch()} />;
-  if (layout.data === undefined) return <Loading />;
-  const flow = toFlow(graph, layout.data, node?.id, path, showMore);
   return (
     <Flex
+      css={{ containerType: "inline-size" }}
       direction="column"
-      h="calc(100vh - 300px)"
-      minH="440px"
       pt={2}
+      {...HEIGHT}
       onKeyDown={(event) => {
-        if (event.key === "Escape") url.select(undefined);
+        if (event.key === "Escape" && !event.defaultPrevented && clear()) event.preventDefault();
       }}
     >
-      <Toolbar graph={graph} url={url} onShowMore={showMore} />
-      <Flex borderRadius="md" borderWidth="1px" flex="1" minH={0} overflow="hidden">
-        <Box data-testid="lineage-graph" flex="1" minW={0}>
-          <LineageCanvas
-            colorMode={colorMode}
-            edges={flow.edges}
-            nodes={flow.nodes}
-            shape={`${graph.nodes.length} ${node === undefined ? "wide" : url.wide ? "narrowest" : "narrow"} ${layout.dataUpdatedAt}`}
-            onSelect={url.select}
-          />
+      <Toolbar
+        depth={depth}
+        direction={url.direction}
+        grouping={grouping}
+        helpOpen={helpOpen}
+        hit={at}
+        hits={hits.length}
+        layout={url.layout}
+        query={url.query}
+        searchBox={searchBox}
+        onDepth={(value) => {
+          url.go({ depth: value });
+        }}
+        onDirection={(direction) => {
+          url.go({ direction });
+        }}
+        onExport={save}
+        onFitHits={() => canvas.current?.fit(hits)}
+        onGrouping={(value) => {
+          url.go({ grouping: value, open: [] });
+        }}
+        onHelp={setHelpOpen}
+        onHit={step}
+        onLayout={(value) => {
+          url.go({ layout: value });
+        }}
+        onQuery={(query) => {
+          setHit(0);
+          url.replace({ query });
+        }}
+      />
+      <StatusLine
+        bright={url.bright}
+        graph={graph}
+        loading={more.isLoading}
+        pair={node === undefined || to === undefined ? undefined : { from: nameOf(node), to: nameOf(to), between: found.between }}
+        selected={node === undefined ? undefined : nameOf(node)}
+        onBright={(bright) => {
+          url.go({ bright });
+        }}
+        onShowMore={deeper}
+        onUnpair={() => {
+          url.go({ to: undefined });
+        }}
+      />
+      {more.error === null ? null : <ErrorAlert error={more.error} onRetry={() => void more.refetch()} />}
+      {failure === undefined ? null : <Text color="fg.error" mb={2} role="alert">{failure.message}</Text>}
+      <Flex
+        ref={box}
+        borderRadius="md"
+        borderWidth="1px"
+        css={{ "@container (max-width: 760px)": { flexDirection: "column" } }}
+        flex="1"
+        minH={0}
+        overflow="hidden"
+      >
+        <Box data-testid="lineage-graph" flex="1 1 50%" minH={0} minW={0} position="relative">
+          {layout.drawn === undefined ? (
+            <Flex align="center" color="fg.muted" gap={3} h="full" justify="center">
+              <Spinner /> <Text>Laying out {grouped.nodes.length} nodes …</Text>
+            </Flex>
+          ) : (
+            <LineageCanvas
+              anchor={anchor}
+              colorMode={colorMode}
+              handle={canvas}
+              marks={marks}
+              palette={palette}
+              placed={layout.drawn.placed}
+              shown={shown}
+              onKey={onKey}
+              onMore={loadMore}
+              onPair={pair}
+              onSelect={select}
+              onToggle={toggle}
+            />
+          )}
         </Box>
         {node === undefined ? null : (
           <Inspector
@@ -76,10 +223,13 @@ const Loaded = ({ graph, place, url }: { graph: LineageGraph; place: Place; url:
             node={node}
             wide={url.wide}
             onClose={() => {
-              url.select(undefined);
+              select(undefined);
             }}
-            onSelect={url.select}
-            onWide={url.setWide}
+            onOpen={toggle}
+            onSelect={select}
+            onWide={(wide) => {
+              url.replace({ wide });
+            }}
           />
         )}
       </Flex>
@@ -87,42 +237,32 @@ const Loaded = ({ graph, place, url }: { graph: LineageGraph; place: Place; url:
   );
 };
 
-const DIRECTIONS: Record<Direction, string> = {
-  both: "upstream and downstream",
-  upstream: "upstream only",
-  downstream: "downstream only",
+/** Read from the page, so that canvases have the colours that style sheets give to all else. */
+const usePalette = (colorMode: string): Palette => {
+  const [palette, setPalette] = useState(() => ({ colorMode, colours: readPalette(document.documentElement) }));
+  if (palette.colorMode === colorMode) return palette.colours;
+  const colours = readPalette(document.documentElement);
+  setPalette({ colorMode, colours });
+  return colours;
 };
 
-const Toolbar = ({ graph, onShowMore, url }: { graph: LineageGraph; url: LineageUrl; onShowMore: () => void }) => {
-  const runs = graph.nodes.filter(({ kind }) => kind === "run").length;
-  const hidden = graph.more.upstream.length + graph.more.downstream.length;
-  return (
-    <HStack color="fg.muted" fontSize="sm" gap={4} mb={2}>
-      <NativeSelect.Root size="xs" w="200px">
-        <NativeSelect.Field
-          aria-label="Direction"
-          value={url.direction}
-          onChange={(event) => {
-            url.setDirection(event.currentTarget.value as Direction);
-          }}
-        >
-          {Object.entries(DIRECTIONS).map(([value, text]) => (
-            <option key={value} value={value}>
-              {text}
-            </option>
-          ))}
-        </NativeSelect.Field>
-        <NativeSelect.Indicator />
-      </NativeSelect.Root>
-      <Text data-testid="lineage-counts">
-        {runs} {runs === 1 ? "step" : "steps"}, {graph.nodes.length - runs} artifacts and data sets
-      </Text>
-      {graph.truncated ? <Text color="fg.warning">The graph is cut: there is more than can be shown at once.</Text> : null}
-      {!graph.truncated && hidden > 0 ? (
-        <Text as="button" color="blue.fg" cursor="pointer" onClick={onShowMore}>
-          Show more: {hidden} {hidden === 1 ? "node has" : "nodes have"} neighbours that are not shown
-        </Text>
-      ) : null}
-    </HStack>
-  );
+/** Loaded when somebody exports. */
+const exportAs = async (
+  kind: ExportKind,
+  graph: LineageGraph,
+  drawn: ReturnType<typeof useLayout>["drawn"],
+  marks: Parameters<typeof import("./picture").toPicture>[2],
+  palette: Palette,
+  place: Place,
+) => {
+  const { download, pngFile, svgFile } = await import("./download");
+  const name = ["lineage", place.dagId, place.runId, place.taskId].filter((part) => part !== undefined).join("-").replace(/[^\w.-]+/g, "_");
+  if (kind === "json") {
+    download(`${name}.json`, new Blob([JSON.stringify(graph, undefined, 2)], { type: "application/json" }));
+    return;
+  }
+  if (drawn === undefined) return;
+  const { toPicture } = await import("./picture");
+  const picture = toPicture(drawn.shown, drawn.placed, marks, palette, drawn.shown.nodes.length > 300);
+  download(`${name}.${kind}`, kind === "svg" ? svgFile(picture) : await pngFile(picture));
 };

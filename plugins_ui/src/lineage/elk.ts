@@ -1,10 +1,14 @@
-/** The one ELK instance, in a web worker whose URL the bundler resolves; started when the first graph is laid out. */
-import ELK, { type ElkNode } from "elkjs/lib/elk-api";
-import ElkWorker from "elkjs/lib/elk-worker.min.js?worker";
+/** The one ELK instance, in a web worker whose URL the bundler resolves; loaded when the first graph is laid out. */
+import type { ElkNode } from "elkjs/lib/elk-api";
 
-let instance: InstanceType<typeof ELK> | undefined;
+const start = async () => {
+  const [{ default: ELK }, { default: ElkWorker }] = await Promise.all([import("elkjs/lib/elk-api"), import("elkjs/lib/elk-worker.min.js?worker")]);
+  return new ELK({ workerFactory: () => new ElkWorker() });
+};
 
-export const runElk = (graph: ElkNode): Promise<ElkNode> => {
-  instance ??= new ELK({ workerFactory: () => new ElkWorker() });
-  return instance.layout(graph);
+let starting: ReturnType<typeof start> | undefined;
+
+export const runElk = async (graph: ElkNode): Promise<ElkNode> => {
+  starting ??= start();
+  return (await starting).layout(graph);
 };

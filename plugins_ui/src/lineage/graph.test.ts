@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 
 import { buildArtifact, buildEdge, buildGraph, buildPipeline, buildRun } from "../testing/builders";
-import { indexGraph, pathOf, reachable, upstreamInOrder } from "./graph";
+import { between, indexGraph, pathOf, reachable, upstreamInOrder } from "./graph";
 
 describe("graph", () => {
   const index = indexGraph(buildPipeline());
@@ -39,5 +39,27 @@ describe("graph", () => {
     );
     expect(reachable(loop, "run:a", "upstream")).toEqual(new Set(["artifact:b"]));
     expect(upstreamInOrder(loop, "run:a").map(({ id }) => id)).toEqual(["artifact:b"]);
+  });
+});
+
+describe("what lies between two nodes", () => {
+  const index = indexGraph(buildPipeline());
+
+  it("is every way that data took, whichever end is named first", () => {
+    const ways = new Set(["artifact:table", "run:train", "artifact:model", "run:predict"]);
+    expect(between(index, ["artifact:table"], ["run:predict"])).toEqual({ ids: ways, kind: "flow" });
+    expect(between(index, ["run:predict"], ["artifact:table"])).toEqual({ ids: ways, kind: "flow" });
+  });
+
+  it("is the shortest link where no data went from one to the other", () => {
+    expect(between(index, ["artifact:aside"], ["artifact:model"])).toEqual({
+      ids: new Set(["artifact:aside", "run:raw", "artifact:table", "run:train", "artifact:model"]),
+      kind: "link",
+    });
+  });
+
+  it("is nothing where nothing links them", () => {
+    const apart = indexGraph(buildGraph([buildRun("a"), buildRun("b")], []));
+    expect(between(apart, ["run:a"], ["run:b"])).toBeUndefined();
   });
 });

@@ -10,30 +10,35 @@ export type IndexedGraph = {
 
 export type Way = "upstream" | "downstream";
 
-const push = (map: Map<string, string[]>, key: string, value: string) => {
-  const list = map.get(key);
-  if (list === undefined) map.set(key, [value]);
-  else if (!list.includes(value)) list.push(value);
-};
-
-export const indexGraph = (graph: LineageGraph): IndexedGraph => {
-  const into = new Map<string, string[]>();
-  const outOf = new Map<string, string[]>();
-  for (const { source, target } of graph.edges) {
-    push(into, target, source);
-    push(outOf, source, target);
+/** Whom each node has before it and after it; edges that are told twice count once. */
+export const adjacent = (edges: { source: string; target: string }[]): Pick<IndexedGraph, "into" | "outOf"> => {
+  const into = new Map<string, Set<string>>();
+  const outOf = new Map<string, Set<string>>();
+  for (const { source, target } of edges) {
+    into.set(target, (into.get(target) ?? new Set()).add(source));
+    outOf.set(source, (outOf.get(source) ?? new Set()).add(target));
   }
-  return { graph, nodes: new Map(graph.nodes.map((node) => [node.id, node])), into, outOf };
+  const listed = (map: Map<string, Set<string>>) => new Map([...map].map(([id, others]) => [id, [...others]]));
+  return { into: listed(into), outOf: listed(outOf) };
 };
 
-/** All nodes that can be reached from one, going only one way; without the node itself. */
-export const reachable = ({ into, outOf }: IndexedGraph, start: string, way: Way): Set<string> => {
+export const indexGraph = (graph: LineageGraph): IndexedGraph => ({
+  graph,
+  nodes: new Map(graph.nodes.map((node) => [node.id, node])),
+  ...adjacent(graph.edges),
+});
+
+type Adjacent = Pick<IndexedGraph, "into" | "outOf">;
+
+/** All nodes that can be reached from these, going only one way; without these themselves. */
+export const reachable = ({ into, outOf }: Adjacent, start: string | string[], way: Way): Set<string> => {
   const next = way === "upstream" ? into : outOf;
+  const starts = new Set(typeof start === "string" ? [start] : start);
   const found = new Set<string>();
-  const pending = [start];
+  const pending = [...starts];
   for (let id = pending.pop(); id !== undefined; id = pending.pop()) {
     for (const other of next.get(id) ?? []) {
-      if (other !== start && !found.has(other)) {
+      if (!starts.has(other) && !found.has(other)) {
         found.add(other);
         pending.push(other);
       }
@@ -42,9 +47,42 @@ export const reachable = ({ into, outOf }: IndexedGraph, start: string, way: Way
   return found;
 };
 
-/** The node and all that it came from or led to: what stays bright while it is selected. */
-export const pathOf = (index: IndexedGraph, id: string): Set<string> =>
-  new Set([id, ...reachable(index, id, "upstream"), ...reachable(index, id, "downstream")]);
+/** The nodes and all that they came from or led to: what stays bright while they are selected. */
+export const pathOf = (index: Adjacent, ids: string | string[], ways: Way[] = ["upstream", "downstream"]): Set<string> =>
+  new Set([...(typeof ids === "string" ? [ids] : ids), ...ways.flatMap((way) => [...reachable(index, ids, way)])]);
+
+/** `flow`: data went from one end to the other. `link`: they only share something, and this is the shortest way between them. */
+export type Between = { ids: Set<string>; kind: "flow" | "link" };
+
+/** What lies between two places: every way that data took from one to the other; where there is none, the shortest link. */
+export const between = (index: Adjacent, from: string[], to: string[]): Between | undefined => {
+  for (const [first, last] of [
+    [from, to],
+    [to, from],
+  ] as const) {
+    const after = pathOf(index, first, ["downstream"]);
+    if (!last.some((id) => after.has(id))) continue;
+    const before = pathOf(index, last, ["upstream"]);
+    return { ids: new Set([...after].filter((id) => before.has(id))), kind: "flow" };
+  }
+  const cameFrom = new Map<string, string | undefined>(from.map((id) => [id, undefined]));
+  const ends = new Set(to);
+  // A list that grows while it is walked: nearest first.
+  const order = [...from];
+  for (const id of order) {
+    if (ends.has(id)) {
+      const ids = new Set<string>();
+      for (let at: string | undefined = id; at !== undefined; at = cameFrom.get(at)) ids.add(at);
+      return { ids, kind: "link" };
+    }
+    for (const other of [...(index.into.get(id) ?? []), ...(index.outOf.get(id) ?? [])]) {
+      if (cameFrom.has(other)) continue;
+      cameFrom.set(other, id);
+      order.push(other);
+    }
+  }
+  return undefined;
+};
 
 /** What a node came from, sources first: an order in which each stands after all that it is made of. */
 export const upstreamInOrder = (index: IndexedGraph, id: string): LineageNode[] => {

@@ -1,123 +1,113 @@
-/** Pure: a graph as ELK wants it, and ELK's result as React Flow wants it. */
-import { Position, type Edge, type Node } from "@xyflow/react";
-import type { ElkExtendedEdge, ElkNode } from "elkjs/lib/elk-api";
+/** Pure: what is shown as ELK wants it, and ELK's result as places and routes. */
+import type { ElkExtendedEdge, ElkNode, LayoutOptions } from "elkjs/lib/elk-api";
 
-import type { LineageEdge, LineageGraph, LineageNode } from "../api/types";
+import type { Shown, ShownNode } from "./grouping";
 
-export const SIZE = { run: { width: 176, height: 56 }, artifact: { width: 168, height: 48 }, dataset: { width: 168, height: 48 } };
+/** `rows`: left to right, long ones go on in a second row; `line`: left to right in one; `down`: top to bottom. */
+export const LAYOUTS = ["rows", "line", "down"] as const;
+export type Layout = (typeof LAYOUTS)[number];
 
-export type NodeData = { node: LineageNode; focus: boolean; more: boolean; dimmed: boolean; onShowMore: () => void };
-export type FlowNode = Node<NodeData>;
-export type EdgeData = { points: { x: number; y: number }[]; label: string; bright: boolean; dimmed: boolean };
-export type FlowEdge = Edge<EdgeData>;
+export type Point = { x: number; y: number };
+export type Rect = Point & { width: number; height: number };
+export type Placed = { places: Map<string, Rect>; frames: Map<string, Rect>; routes: Map<string, Point[]>; layout: Layout };
 
-const OPTIONS = {
-  "elk.algorithm": "layered",
-  "elk.direction": "RIGHT",
-  "elk.layered.spacing.nodeNodeBetweenLayers": "44",
-  "elk.spacing.nodeNode": "24",
-  // A long pipeline goes on in a second row, instead of shrinking to a thread.
-  "elk.layered.wrapping.strategy": "MULTI_EDGE",
-  "elk.layered.wrapping.additionalEdgeSpacing": "24",
-  "elk.aspectRatio": "1.9",
-  "elk.layered.thoroughness": "3",
-  "elk.edgeRouting": "SPLINES",
+export const SIZE: Record<ShownNode["kind"], { width: number; height: number }> = {
+  run: { width: 184, height: 56 },
+  artifact: { width: 176, height: 48 },
+  dataset: { width: 184, height: 48 },
+  group: { width: 208, height: 72 },
 };
 
-export type JoinedEdge = { id: string; source: string; target: string; label: string };
+/** Above this, time counts more than beauty. */
+const MANY = 300;
 
-/** Edges between the same two nodes drawn as one, with both labels. */
-export const joinEdges = (edges: LineageEdge[]): JoinedEdge[] => {
-  const joined = new Map<string, string[]>();
-  const ends = new Map<string, LineageEdge>();
-  for (const edge of edges) {
-    const id = `${edge.source}|${edge.target}`;
-    ends.set(id, edge);
-    const labels = joined.get(id) ?? [];
-    const label = edge.label === "return_value" ? "" : edge.label;
-    if (label !== "" && !labels.includes(label)) labels.push(label);
-    joined.set(id, labels);
-  }
-  return [...ends].map(([id, { source, target }]) => ({ id, source, target, label: (joined.get(id) ?? []).join(", ") }));
+const options = (shown: Shown, layout: Layout): LayoutOptions => {
+  const many = shown.nodes.length > MANY;
+  const framed = shown.frames.length > 0;
+  return {
+    "elk.algorithm": "layered",
+    "elk.direction": layout === "down" ? "DOWN" : "RIGHT",
+    "elk.layered.spacing.nodeNodeBetweenLayers": layout === "down" ? "36" : "48",
+    "elk.spacing.nodeNode": "24",
+    "elk.layered.thoroughness": many ? "1" : "4",
+    "elk.edgeRouting": many ? "POLYLINE" : "SPLINES",
+    "elk.json.shapeCoords": "ROOT",
+    "elk.json.edgeCoords": "ROOT",
+    ...(many ? { "elk.layered.nodePlacement.strategy": "SIMPLE", "elk.layered.crossingMinimization.greedySwitch.type": "OFF" } : {}),
+    ...(framed ? { "elk.hierarchyHandling": "INCLUDE_CHILDREN" } : {}),
+    ...(layout === "rows" && !framed && !many
+      ? { "elk.layered.wrapping.strategy": "MULTI_EDGE", "elk.layered.wrapping.additionalEdgeSpacing": "24", "elk.aspectRatio": "1.9" }
+      : {}),
+  };
 };
 
-export const toElk = (graph: LineageGraph): ElkNode => ({
-  id: "root",
-  layoutOptions: OPTIONS,
-  children: graph.nodes.map(({ id, kind }) => ({ id, ...SIZE[kind] })),
-  edges: joinEdges(graph.edges).map(
-    ({ id, source, target }): ElkExtendedEdge => ({ id, sources: [source], targets: [target] }),
-  ),
-});
-
-export type Placed = { positions: Map<string, { x: number; y: number }>; routes: Map<string, { x: number; y: number }[]> };
-
-export const fromElk = (result: ElkNode): Placed => ({
-  positions: new Map((result.children ?? []).map(({ id, x, y }) => [id, { x: x ?? 0, y: y ?? 0 }])),
-  routes: new Map(
-    (result.edges ?? []).map((edge) => [
-      edge.id,
-      (edge.sections ?? []).flatMap((section) => [section.startPoint, ...(section.bendPoints ?? []), section.endPoint]),
+export const toElk = (shown: Shown, layout: Layout): ElkNode => {
+  const frames = new Map(
+    shown.frames.map(({ id }): [string, ElkNode] => [
+      id,
+      { id, children: [], layoutOptions: { "elk.padding": "[top=44,left=20,bottom=20,right=20]" } },
     ]),
-  ),
-});
-
-const HANDLES = (width: number, height: number) => [
-  { type: "target" as const, position: Position.Left, x: 0, y: height / 2, width: 1, height: 1 },
-  { type: "source" as const, position: Position.Right, x: width, y: height / 2, width: 1, height: 1 },
-];
-
-export const toFlow = (
-  graph: LineageGraph,
-  placed: Placed,
-  selected: string | undefined,
-  path: Set<string> | undefined,
-  onShowMore: () => void,
-): { nodes: FlowNode[]; edges: FlowEdge[] } => {
-  const focus = new Set(graph.focus);
-  const more = new Set([...graph.more.upstream, ...graph.more.downstream]);
-  const nodes = graph.nodes.flatMap((node): FlowNode[] => {
-    const position = placed.positions.get(node.id);
-    if (position === undefined) return [];
-    const { width, height } = SIZE[node.kind];
-    return [
-      {
-        id: node.id,
-        type: node.kind,
-        position,
-        width,
-        height,
-        measured: { width, height },
-        handles: HANDLES(width, height),
-        selected: node.id === selected,
-        draggable: false,
-        connectable: false,
-        focusable: false,
-        data: {
-          node,
-          focus: focus.has(node.id) && focus.size < graph.nodes.filter(({ kind }) => kind === "run").length,
-          more: more.has(node.id),
-          dimmed: path !== undefined && !path.has(node.id),
-          onShowMore,
-        },
-      },
-    ];
-  });
-  const edges = joinEdges(graph.edges).map(({ id, source, target, label }): FlowEdge => {
-    const bright = path !== undefined && path.has(source) && path.has(target);
-    const data = { points: placed.routes.get(id) ?? [], label, bright, dimmed: path !== undefined && !bright };
-    return { id, source, target, type: "elk", focusable: false, data };
-  });
-  return { nodes, edges };
+  );
+  const children: ElkNode[] = [];
+  const put = (parent: string | undefined, node: ElkNode) => {
+    const frame = parent === undefined ? undefined : frames.get(parent);
+    (frame?.children ?? children).push(node);
+  };
+  for (const { id, parent } of shown.frames) {
+    const frame = frames.get(id);
+    if (frame !== undefined) put(parent, frame);
+  }
+  for (const { id, kind } of shown.nodes) put(shown.parents.get(id), { id, ...SIZE[kind] });
+  return {
+    id: "root",
+    layoutOptions: options(shown, layout),
+    children,
+    edges: shown.edges.map(({ id, source, target }): ElkExtendedEdge => ({ id, sources: [source], targets: [target] })),
+  };
 };
 
-/** An SVG path through ELK's spline: start, then groups of two control points and an end. */
-export const splinePath = (points: { x: number; y: number }[]): string => {
+export const fromElk = (result: ElkNode, layout: Layout): Placed => {
+  const placed: Placed = { places: new Map(), frames: new Map(), routes: new Map(), layout };
+  const read = (node: ElkNode) => {
+    for (const child of node.children ?? []) {
+      const { height = 0, id, width = 0, x = 0, y = 0 } = child;
+      (child.children === undefined ? placed.places : placed.frames).set(id, { x, y, width, height });
+      read(child);
+    }
+    for (const edge of node.edges ?? []) {
+      const points = (edge.sections ?? []).flatMap(({ bendPoints = [], endPoint, startPoint }) => [startPoint, ...bendPoints, endPoint]);
+      placed.routes.set(edge.id, points);
+    }
+  };
+  read(result);
+  return placed;
+};
+
+/** The smallest rectangle around these; undefined around nothing. */
+export const around = (rects: Iterable<Rect>): Rect | undefined => {
+  let [left, top, right, bottom] = [Infinity, Infinity, -Infinity, -Infinity];
+  for (const { height, width, x, y } of rects) {
+    [left, top] = [Math.min(left, x), Math.min(top, y)];
+    [right, bottom] = [Math.max(right, x + width), Math.max(bottom, y + height)];
+  }
+  return right < left ? undefined : { x: left, y: top, width: right - left, height: bottom - top };
+};
+
+/** As one reads: from left to right, then down; nodes that stand in one column from top to bottom. */
+export const inReadingOrder = (ids: string[], places: Map<string, Rect>): string[] =>
+  ids.toSorted((a, b) => {
+    const [p, q] = [places.get(a), places.get(b)];
+    if (p === undefined || q === undefined) return 0;
+    return p.x - q.x || p.y - q.y;
+  });
+
+/** An SVG path through ELK's route: start, then groups of two control points and an end; `straight` where it is no spline. */
+export const routePath = (points: Point[], straight: boolean): string => {
   const [start, ...rest] = points;
   if (start === undefined) return "";
   let path = `M ${start.x} ${start.y}`;
   let at = 0;
-  for (; at + 2 < rest.length; at += 3) {
+  for (; !straight && at + 2 < rest.length; at += 3) {
     const [a, b, c] = [rest[at], rest[at + 1], rest[at + 2]];
     if (a && b && c) path += ` C ${a.x} ${a.y}, ${b.x} ${b.y}, ${c.x} ${c.y}`;
   }

@@ -1,54 +1,99 @@
-/** What is selected and how far the graph goes stands in the URL, so that a link shows the same. */
+/** Everything that is worth sharing stands in the URL, so that a link shows the same and the back button works. */
+import { useMemo } from "react";
 import { useSearchParams } from "react-router-dom";
 
 import type { Direction } from "../api/types";
+import { GROUPINGS, type Grouping } from "./grouping";
+import { LAYOUTS, type Layout } from "./layout";
 
-export type LineageUrl = {
-  selected: string | undefined;
+const DIRECTIONS: readonly Direction[] = ["both", "upstream", "downstream"];
+
+export type LineageView = {
+  /** Undefined: nobody chose; empty: the panel was closed on purpose. */
+  node: string | undefined;
+  /** The other end of a highlighted path. */
+  to: string | undefined;
   depth: number | undefined;
+  /** Which way the graph is fetched. */
   direction: Direction;
+  /** Which way from the selected node stays bright. */
+  bright: Direction;
+  grouping: Grouping | undefined;
+  open: string[];
+  /** Nodes around which more was loaded. */
+  more: string[];
+  query: string;
+  layout: Layout;
   wide: boolean;
-  select: (id: string | undefined) => void;
-  setDepth: (depth: number) => void;
-  setDirection: (direction: Direction) => void;
-  setWide: (wide: boolean) => void;
 };
 
-const isDirection = (text: string | null): text is Direction =>
-  text === "both" || text === "upstream" || text === "downstream";
+const NAMES: Record<keyof LineageView, string> = {
+  node: "lin_node",
+  to: "lin_to",
+  depth: "lin_depth",
+  direction: "lin_dir",
+  bright: "lin_bright",
+  grouping: "lin_group",
+  open: "lin_open",
+  more: "lin_more",
+  query: "lin_q",
+  layout: "lin_layout",
+  wide: "lin_wide",
+};
 
-/** An empty lin_node means that the panel was closed on purpose. */
-export const useLineageUrl = (initial: string | undefined): LineageUrl => {
-  const [params, setParams] = useSearchParams();
-  const set = (name: string, value: string, replace: boolean) => {
-    setParams(
-      (before) => {
-        const after = new URLSearchParams(before);
-        after.set(name, value);
-        return after;
-      },
-      { replace },
-    );
-  };
-  const node = params.get("lin_node");
-  const depth = Number(params.get("lin_depth") ?? Number.NaN);
-  const direction = params.get("lin_dir");
+const oneOf = <T extends string>(values: readonly T[], text: string | null): T | undefined => values.find((value) => value === text);
+const list = (text: string | null): string[] => (text ?? "").split(",").filter((item) => item !== "");
+
+export const readView = (params: URLSearchParams): LineageView => {
+  const get = (name: keyof LineageView) => params.get(NAMES[name]);
+  const depth = Number(get("depth") ?? Number.NaN);
   return {
-    selected: node === null ? initial : node || undefined,
+    node: get("node") ?? undefined,
+    to: get("to") ?? undefined,
     depth: Number.isInteger(depth) && depth >= 0 && depth <= 50 ? depth : undefined,
-    direction: isDirection(direction) ? direction : "both",
-    wide: params.get("lin_wide") === "1",
-    select: (id) => {
-      set("lin_node", id ?? "", false);
+    direction: oneOf(DIRECTIONS, get("direction")) ?? "both",
+    bright: oneOf(DIRECTIONS, get("bright")) ?? "both",
+    grouping: oneOf(GROUPINGS, get("grouping")),
+    open: list(get("open")),
+    more: list(get("more")),
+    query: get("query") ?? "",
+    layout: oneOf(LAYOUTS, get("layout")) ?? "rows",
+    wide: get("wide") === "1",
+  };
+};
+
+/** The parameters with these changes; what is as it is anyway is left out, the parameters of others stay. */
+export const writeView = (before: URLSearchParams, changes: Partial<LineageView>): URLSearchParams => {
+  const after = new URLSearchParams(before);
+  for (const [name, value] of Object.entries(changes) as [keyof LineageView, LineageView[keyof LineageView]][]) {
+    const text = Array.isArray(value) ? value.join(",") : value === true ? "1" : value === false ? "" : String(value ?? "");
+    const isUsual = value === undefined || (text === "" && name !== "node") || text === "both" || (name === "layout" && text === "rows");
+    if (isUsual) after.delete(NAMES[name]);
+    else after.set(NAMES[name], text);
+  }
+  return after;
+};
+
+export type LineageUrl = LineageView & {
+  /** A step that the back button undoes. */
+  go: (changes: Partial<LineageView>) => void;
+  /** In place of the present one: what changes letter by letter. */
+  replace: (changes: Partial<LineageView>) => void;
+};
+
+export const useLineageUrl = (): LineageUrl => {
+  const [params, setParams] = useSearchParams();
+  const view = useMemo(() => readView(params), [params]);
+  const set = (changes: Partial<LineageView>, replace: boolean) => {
+    setParams((before) => writeView(before, changes), { replace });
+  };
+  return {
+    ...view,
+    go: (changes) => {
+      set(changes, false);
     },
-    setDepth: (value) => {
-      set("lin_depth", String(value), true);
-    },
-    setDirection: (value) => {
-      set("lin_dir", value, true);
-    },
-    setWide: (value) => {
-      set("lin_wide", value ? "1" : "0", true);
+    replace: (changes) => {
+      set(changes, true);
     },
   };
 };
