@@ -24,6 +24,7 @@ from sematic_airflow_provider.db.packed import compressed, store_parts
 from sematic_airflow_provider.db.projection import chunks, project_runs
 from sematic_airflow_provider.db.removals import Notice
 from sematic_airflow_provider.db.seals import seal
+from sematic_airflow_provider.db.upserts import insert_rows
 from sematic_airflow_provider.lineage import rollup
 from sematic_airflow_provider.lineage.events import Event
 from sematic_airflow_provider.lineage.fold import RunRecord, fold
@@ -33,6 +34,9 @@ log = logging.getLogger(__name__)
 Progress = Callable[[str, int], None]
 
 _RUNS: Final = 100
+_HAS_TEXT: Final = exists().where(
+    EventRow.run_id == RunRow.run_id, EventRow.kind == "run", EventRow.payload.is_not(None)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,10 +95,9 @@ def prune(
 
 def _expired(session: Session, cut: dt.datetime) -> Iterator[list[str]]:
     """Runs that ended before, and have events with texts, some at a time; the eldest first."""
-    has_text = exists().where(EventRow.run_id == RunRow.run_id, EventRow.kind == "run", EventRow.payload.is_not(None))
     last: Any = None
     while True:
-        query = select(RunRow.run_id, RunRow.first_at).where(RunRow.first_at < cut, RunRow.ended_at < cut, has_text)
+        query = select(RunRow.run_id, RunRow.first_at).where(RunRow.first_at < cut, RunRow.ended_at < cut, _HAS_TEXT)
         if last is not None:
             after = and_(RunRow.first_at == last.first_at, RunRow.run_id > last.run_id)
             query = query.where(RunRow.first_at >= last.first_at, or_(RunRow.first_at > last.first_at, after))
@@ -118,7 +121,7 @@ def _would_go(session: Session, run_ids: Sequence[str]) -> Pruned:
 def _roll_up(session: Session, run_ids: Sequence[str], policy: Policy, cut: dt.datetime, memory: Memory) -> Pruned:
     """Roll these runs up, as far as they still may go now that they are held."""
     found = stored_events(session, run_ids)
-    still = select(RunRow.run_id).where(RunRow.run_id.in_(run_ids), RunRow.ended_at < cut)
+    still = select(RunRow.run_id).where(RunRow.run_id.in_(run_ids), RunRow.ended_at < cut, _HAS_TEXT)
     rolled: dict[str, tuple[rollup.RollUp, RunRecord]] = {}
     for run_id in sorted(session.scalars(still)):
         events, count = found.get(run_id, ([], 0))
@@ -135,14 +138,14 @@ def _roll_up(session: Session, run_ids: Sequence[str], policy: Policy, cut: dt.d
     rows, parts = _rows(rolled, memory, now)
     rows.append(_row(digest_bytes(notice), removals.KIND, now, compressed(notice), subject_key=removals.SUBJECT))
     store_parts(session, parts)
-    session.execute(insert(EventRow), rows)
+    insert_rows(session, EventRow, rows)
     for chunk in chunks([row["digest"] for row in rows]):
         ids = select(EventRow.id).where(EventRow.digest.in_(chunk))
         session.execute(insert(UnsealedRow).from_select(["event_id"], ids))
     gone = sorted(going)
     for start in range(0, len(gone), 400):
         session.execute(update(EventRow).where(EventRow.id.in_(gone[start : start + 400])).values(payload=None))
-    project_runs(session, [record for _, record in rolled.values()], list(rolled), {}, memory)
+    project_runs(session, [record for _, record in rolled.values()], (), list(rolled), {}, memory)
     return Pruned(len(rolled), len(gone), sum(going.values()), len(run_ids) - len(rolled))
 
 
