@@ -14,6 +14,7 @@
     + EventRejectedError      (ValueError)         field
     + NodeNotFoundError       (LookupError)
     + ExportTooLargeError
+    + LineageRequestError                          url, status
     + DeliveryError                                status, wait, unfit
   x StepError                 (RuntimeError)
   x WiringError               (TypeError)
@@ -134,6 +135,15 @@ class ExportTooLargeError(LineageError):
     """A part of the lineage that is asked for is larger than any that is exported at once."""
 
     permanent = True
+
+
+class LineageRequestError(LineageError):
+    """The lineage API refused a request, or could not be reached: then ``status`` is None."""
+
+    def __init__(self, message: str, url: str, status: int | None = None) -> None:
+        super().__init__(message)
+        self.url = url
+        self.status = status
 
 
 class DeliveryError(LineageError):

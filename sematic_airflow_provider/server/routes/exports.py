@@ -201,7 +201,7 @@ def _crate(part: Subgraph, with_previews: bool) -> Iterator[bytes]:
         file.close()
         raise
     file.seek(0)
-    return _chunks(file)  # type: ignore[arg-type]
+    return _chunks(file)
 
 
 def _chunks(file: IO[bytes]) -> Iterator[bytes]:
