@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from sqlalchemy import select
+from sqlalchemy.exc import DataError
 from sqlalchemy.orm import Session
 
 from sematic_airflow_provider.db import airflow_record
@@ -87,20 +88,19 @@ class Reconciler:
         now = dt.datetime.now(dt.timezone.utc)
         settled = now - self._grace
         self._find(airflow, lineage, settled)
-        done = Reconciled()
-        chosen = list(self._pending)[:_PER_ROUND]
-        found = {run.id: run for run in airflow_record.dag_runs(airflow, chosen)}
-        for number in chosen:
-            looked_at = self._pending.pop(number)
-            run = found.get(number)
-            if run is None:
-                continue  # deleted
-            since = None if looked_at is None or not run.active else looked_at - self._grace * 2
-            too_new, of_run = self._reconcile(airflow, lineage, run, since, settled)
-            done += of_run
-            if run.active or too_new:
-                self._pending[number] = now  # once more, behind the others
-        return done
+        chosen = {number: self._pending[number] for number in list(self._pending)[:_PER_ROUND]}
+        runs = airflow_record.dag_runs(airflow, chosen)
+        since = {
+            run.id: looked_at - self._grace * 2
+            for run in runs
+            if run.active and (looked_at := chosen[run.id]) is not None
+        }
+        too_new: set[int] = set()
+        ended = self._close(airflow, lineage, _settled(airflow, runs, since, settled, too_new))
+        for number in chosen:  # only now: had something failed, the next round would take them again
+            del self._pending[number]
+        self._pending.update({run.id: now for run in runs if run.active or run.id in too_new})
+        return Reconciled(len(runs), ended)
 
     def all_since(
         self, airflow: Session, lineage: Session, since: dt.datetime, dag_id: str | None = None
@@ -108,25 +108,25 @@ class Reconciler:
         """Look at every Dag run from a time on, some at a time; commits after each."""
         settled = dt.datetime.now(dt.timezone.utc) - self._grace
         last = 0
-        while ids := airflow_record.ids_since(airflow, since, dag_id, last, _CHUNK):
+        while ids := airflow_record.ids_since(airflow, since, dag_id, last, _CHUNK // 4):
             last = ids[-1]
-            for run in airflow_record.dag_runs(airflow, ids):
-                yield self._reconcile(airflow, lineage, run, None, settled)[1]
-                airflow.commit()  # nothing was written: it ends the snapshot
+            runs = airflow_record.dag_runs(airflow, ids)
+            yield Reconciled(len(runs), self._close(airflow, lineage, _settled(airflow, runs, {}, settled, set())))
+            airflow.commit()  # nothing was written: it ends the snapshot
 
     def _find(self, airflow: Session, lineage: Session, settled: dt.datetime) -> None:
-        """Add the Dag runs that there may be something to say about."""
+        """Add the Dag runs that there may be something to say about. What can fail comes first: nothing is passed over then."""
+        found = airflow_record.ids_of(airflow, self._taken_for_running(lineage, settled))
+        found |= airflow_record.active_ids(airflow)
         newest = airflow_record.newest_id(airflow)
         if self._newest is None:
             self._newest = self._oldest = newest
             self._seen = set(range(newest - _OVERLAP, newest + 1))  # looking back comes to these
         new = set(airflow_record.ids_between(airflow, self._newest - _OVERLAP, newest, _PER_ROUND * 20)) - self._seen
+        for number in sorted(found | new | self._looked_back(airflow, settled)):
+            self._pending.setdefault(number, None)
         self._newest = max(self._newest, *new, 0)
         self._seen = {number for number in self._seen | new if number > self._newest - _OVERLAP}
-        found = airflow_record.active_ids(airflow) | new | self._looked_back(airflow, settled)
-        found |= airflow_record.ids_of(airflow, self._taken_for_running(lineage, settled))
-        for number in sorted(found):
-            self._pending.setdefault(number, None)
 
     def _looked_back(self, airflow: Session, settled: dt.datetime) -> set[int]:
         """The next of the Dag runs before this process started, until they are too old."""
@@ -153,18 +153,42 @@ class Reconciler:
         self._running_from = (rows[-1].first_at, rows[-1].run_id) if whole else None
         return sorted({(row.dag_id, row.dag_run_id) for row in rows if row.dag_id and row.dag_run_id})
 
-    def _reconcile(
-        self, airflow: Session, lineage: Session, run: RunOfDag, since: dt.datetime | None, settled: dt.datetime
-    ) -> tuple[bool, Reconciled]:
-        """Gives too whether something ended so lately that it may yet tell so itself."""
-        ended, too_new = 0, False
-        for batch in _batches(airflow_record.records(airflow, run, since)):
-            old = [record for record in batch if record.at <= settled]
-            too_new |= len(old) < len(batch)
-            missing = [one for one in _missing(lineage, old) if self._emission.wanted(airflow, one)]
-            if missing:
-                ended += ingest(lineage, [parse_event(event_of(one)) for one in missing])
-        return too_new, Reconciled(1, ended)
+    def _close(self, airflow: Session, lineage: Session, records: Iterable[Recorded]) -> int:
+        """Make events of those records that lineage has no end of; gives of how many."""
+        made = 0
+        for batch in _batches(records):
+            wanted = [record for record in _missing(lineage, batch) if self._emission.wanted(airflow, record)]
+            made += _take_in(lineage, wanted)
+        return made
+
+
+def _settled(
+    airflow: Session,
+    runs: Iterable[RunOfDag],
+    since: Mapping[int, dt.datetime],
+    settled: dt.datetime,
+    too_new: set[int],
+) -> Iterator[Recorded]:
+    """What ended before ``settled``; Dag runs in which something ended later are noted in ``too_new``."""
+    for run in runs:
+        for record in airflow_record.records(airflow, run, since.get(run.id)):
+            if record.at <= settled:
+                yield record
+            else:
+                too_new.add(run.id)
+
+
+def _take_in(lineage: Session, records: Sequence[Recorded]) -> int:
+    """Ingest all; one by one where that fails, so that one that the database cannot hold does not hold up the others for ever."""
+    if not records:
+        return 0
+    try:
+        return ingest(lineage, [parse_event(event_of(record)) for record in records])
+    except (DataError, ValueError) as error:
+        if len(records) == 1:
+            log.warning("the end of run %s cannot be taken from Airflow's record: %s", records[0].run_id, error)
+            return 0
+    return sum(_take_in(lineage, [record]) for record in records)
 
 
 def _missing(lineage: Session, records: Sequence[Recorded]) -> list[Recorded]:

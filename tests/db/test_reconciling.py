@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import DAG, task
-from sqlalchemy import event, select
+from sqlalchemy import create_engine, event, select
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from sematic_airflow_provider.db.event_store import ingest
@@ -270,6 +271,27 @@ def test_the_command_looks_at_all_dag_runs_since_a_time(session: Session) -> Non
     assert sum(one.ended for one in reconciler.all_since(session, session, since)) == len(runs)
     assert not list(reconciler.all_since(session, session, since, "another"))
     assert not list(reconciler.all_since(session, session, NOW))
+
+
+def test_what_a_round_that_failed_should_have_done_the_next_one_does(session: Session) -> None:
+    reconciler = Reconciler(GRACE)
+    look(session, reconciler)
+    dag_run(session)
+    with Session(create_engine("sqlite://")) as without_tables:
+        for _ in range(2):
+            with pytest.raises(OperationalError):
+                reconciler.round(session, without_tables)
+    assert look(session, reconciler).ended == 1
+
+
+def test_what_cannot_be_an_event_holds_up_nothing_else(session: Session) -> None:
+    run = dag_run(session)
+    instance(session, run, "empty", "success", try_number=1)
+    instance(
+        session, run, "skipped", "skipped", task_id="x" * 1990
+    )  # with the Dag's id it is longer than a job's name may be
+    assert look(session).ended == 2
+    assert set(states(session)) == {"", "empty"}
 
 
 def test_operators_and_dags_that_tell_nothing_get_nothing_made(
