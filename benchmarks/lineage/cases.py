@@ -20,7 +20,6 @@ from benchmarks.lineage.server import Servers
 from benchmarks.lineage.world import World
 from sematic_airflow_provider.db.models import EventRow, IoRow, RunRow
 
-_RUNS_A_DAG: Final = 21.8
 _SIZES: Final = (0.01, 0.1, 1.0)
 _CLIENTS: Final = 4
 
@@ -64,7 +63,7 @@ class Cases:
     def __init__(self, servers: Servers, report: Report, scale: float, samples: int) -> None:
         self.servers, self.report, self.scale, self.samples = servers, report, scale, samples
         self.world = World(5 * max(1, round(40 * math.sqrt(scale))))
-        self.days = max(3, round(scale * 1_000_000 / (self.world.dags * _RUNS_A_DAG)))
+        self.days = max(3, round(scale * 1_000_000 / self.world.runs))
         self._points: dict[int, Point] = {}
 
     def _events(self, at_full_scale: int) -> int:
@@ -217,7 +216,12 @@ class Cases:
         for point in points:
             event, graph = 1000 / point.ingest.rate, point.graphs
             lists = [s for one in point.asked if not one.what.startswith("graph") for s in one.seconds]
-            row = {"runs": point.runs, "edges": point.edges, "event_ms": event, "bytes": point.bytes_an_event}
+            row: dict[str, Any] = {
+                "runs": point.runs,
+                "edges": point.edges,
+                "event_ms": event,
+                "bytes": point.bytes_an_event,
+            }
             row["graph_ms"] = 1000 * questions.quantile(graph, 0.5) if graph else None
             row["list_ms"] = 1000 * questions.quantile(lists, 0.5) if lists else None
             table.append(row)

@@ -18,6 +18,7 @@ from benchmarks.lineage.server import Servers
 from benchmarks.lineage.world import GROUP, World
 from sematic_airflow_provider.db.event_store import ingest
 from sematic_airflow_provider.db.models import Base, DataRow, DatasetRow, IoRow, JobRow, RunRow
+from sematic_airflow_provider.db.seals import seal
 from sematic_airflow_provider.lineage.events import parse_event
 
 _STEP: Final = 5  # days in one transaction
@@ -76,6 +77,9 @@ class Store:
             say(f"filling: day {part[-1] + 1} of {self.days}, {time.perf_counter() - started:.0f} s")
         if missing:
             self._make_indexes()
+            say("filling: seals")
+            with Session(self.engine) as session:
+                seal(session)
             with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
                 connection.execute(text("VACUUM ANALYZE"))
         return time.perf_counter() - started

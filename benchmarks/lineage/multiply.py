@@ -133,16 +133,16 @@ def days(connection: Connection, first: int, last: int) -> None:
     tables: Mapping[str, Table] = Base.metadata.tables
     for source, target in _INTO.items():
         names = [column.name for column in tables[target].columns if column.name != "id"]
-        told = _ALL | _OWN.get(source, {})
+        told = {**_ALL, **_OWN.get(source, {})}
         values = ", ".join(told.get(name, f"t.{name}") for name in names)
         order = " ORDER BY d.day, t.id" if "id" in tables[target].columns else ""
-        connection.execute(
-            text(
-                f"INSERT INTO {target} ({', '.join(names)}) SELECT {values}"
-                f" FROM generate_series(CAST(:first AS int), :last) AS d(day) CROSS JOIN {source} t {_JOINS.get(source, '')}{order}"
-            ),
-            {"first": first, "last": last},
+        insert = (
+            f"INSERT INTO {target} ({', '.join(names)}) SELECT {values}"
+            f" FROM generate_series(CAST(:first AS int), :last) AS d(day) CROSS JOIN {source} t {_JOINS.get(source, '')}{order}"
         )
+        if target == "sematic_event":  # they wait to be sealed, as others do
+            insert = f"WITH made AS ({insert} RETURNING id) INSERT INTO sematic_unsealed (event_id) SELECT id FROM made"
+        connection.execute(text(insert), {"first": first, "last": last})
     _insert(connection, "bench_days", [{"day": day} for day in wanted])
 
 

@@ -360,7 +360,7 @@ def _dataset(data: Data, *, output: bool = False) -> Event:
         )
     elif output and data.codec == "parquet/1":
         told["schema"] = _schema(facets["version"]["_producer"])
-    own = {"inputFacets": {}}
+    own: Event = {"inputFacets": {}}
     if output:
         own = {"outputFacets": {"outputStatistics": recorded["outputFacets"]["outputStatistics"] | {"size": data.size}}}
     return {"namespace": data.namespace, "name": data.name, "facets": told, **own}

@@ -22,6 +22,7 @@ from sematic_airflow_provider.db.models import DataRow, DatasetRow, JobRow, RunR
 
 NODES: Final = 500
 _DEPTH: Final = 20
+_KINDS: Final = {"Spark": "spark!_%", "dbt": "dbt!_%", "steps": "learning!_%", "200 mapped tasks": "learning!_000"}
 _SEARCHED: Final = {
     "search": "learning_00",
     "q": "learning_00",
@@ -102,9 +103,9 @@ def graphs(asker: Asker, engine: Engine, samples: int, seed: int = 7) -> list[As
 def _graph_paths(engine: Engine, samples: int, rng: random.Random) -> dict[str, list[str]]:
     paths: dict[str, list[str]] = {}
     with Session(engine) as session:
-        for kind in ("spark", "learning", "dbt"):
+        for kind, pattern in _KINDS.items():
             query = select(RunRow.dag_id, RunRow.dag_run_id).where(
-                RunRow.dag_id.like(f"{kind}\\_%", escape="\\"),
+                RunRow.dag_id.like(pattern, escape="!"),
                 RunRow.task_id.is_not(None),
                 RunRow.dag_run_id.is_not(None),
             )

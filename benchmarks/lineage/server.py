@@ -116,7 +116,8 @@ class Servers:
         home = self.folder / "home"
         (home / "artifacts").mkdir(parents=True, exist_ok=True)
         (home / "dags").mkdir(exist_ok=True)
-        extra = {"AIRFLOW__SEMATIC__STORE": str(home / "artifacts")}
+        # what is filled in is months old: it must stay
+        extra = {"AIRFLOW__SEMATIC__STORE": str(home / "artifacts"), "AIRFLOW__SEMATIC__LINEAGE_KEEP_DAYS": "0"}
         return LocalAirflow(home, home / "dags", free_port(18080), url, extra)
 
 

@@ -1,7 +1,7 @@
 """A company whose Dags run once a day, as the OpenLineage events that this makes: pure, from a seed, one event at a time.
 
 Three kinds of Dags: machine learning by steps of ours (mapped tasks, retries, plain tasks among them), Spark, and dbt. They share tables, reference data and
-models, and small values are equal everywhere. A day has about 22 runs a Dag, five edges and two to three events a run, all within three hours of the night,
+models, and small values are equal everywhere. A day has about 31 runs a Dag, five edges and two to three events a run, all within three hours of the night,
 so what starts and ends a run lies far apart in the stream.
 
 Dags hang together: in each group of five, one of Spark makes tables that three of machine learning read, whose scores one of dbt reads.
@@ -25,7 +25,8 @@ from benchmarks.lineage.producers import DagRun, Data, Task
 
 FIRST_DAY = dt.datetime(2026, 1, 1, tzinfo=dt.timezone.utc)
 GROUP = 5  # Dags that hang together
-MAPPED = 12
+MAPPED, WIDE = 12, 200  # instances of a mapped task; in one of so many Dags there are many more
+_WIDE_ONES = 20
 _RETRIED = 5  # of so many Dags, one has a task that fails at first
 _STARTS = {3: 0, 4: 5000}  # Spark begins the night, dbt ends it
 _SHARED_TABLES, _REFERENCES, _MODELS = 60, 20, 10
@@ -51,6 +52,11 @@ class World:
         """The events of a day in the order of their times."""
         for told in sorted(self.plan(day), key=lambda told: told.at):
             yield told.make(told.at)
+
+    @property
+    def runs(self) -> int:
+        """Of each day."""
+        return len({event["run"]["runId"] for event in self.events(1)})
 
     def plan(self, day: int) -> Iterator[Told]:
         """What is told on a day, Dag by Dag."""
@@ -198,16 +204,12 @@ def _learning(of: _Day) -> Iterator[Told]:
     start = of.now + of.takes(1, 5)
     threshold = _constant(f"{name}.settings.threshold", 0.5, "builtins.float")
     scores: list[Data] = []
-    for index in range(MAPPED):
+    wide = of.number % _WIDE_ONES == 0
+    reads = {"model": model, "champion": champion, "part": parts["test"], "settings": config}
+    reads |= {} if wide else {"threshold": threshold}
+    for index in range(WIDE if wide else MAPPED):
         end = start + of.takes(5, 120)
         of.now = max(of.now, end)
-        reads = {
-            "model": model,
-            "champion": champion,
-            "part": parts["test"],
-            "threshold": threshold,
-            "settings": config,
-        }
         score = of.artifact("score", f"return_value/{index}")
         score = score._replace(name=f"{name}.score.return_value")
         yield from of.told(of.task("score", index), start, end, reads=reads, writes={"return_value": score})
