@@ -111,7 +111,7 @@ class _Batch:
 
     def take(self, events: Sequence[Event]) -> int:
         """Append what is new, and project; gives how much that was."""
-        unique = {event.digest: event for event in events}
+        unique: dict[str, Event] = {event.digest: event for event in events}
         known = self.lock(sorted({event.run_id for event in unique.values() if event.run_id}))
         fresh = self._unknown(unique)
         if fresh:
@@ -206,9 +206,9 @@ class _Batch:
             events.append(event)
             found[str(event.run_id)] = (events, count + 1 + more.pop(str(event.run_id), 0))
         for run_id, (events, count) in found.items():
-            last = (rows.get(run_id) or ids.get(run_id) or [None])[-1]
-            if count > LONG and last is not None:
-                prefix = Prefix(*last, essence(events), count, time.monotonic())
+            known = rows.get(run_id) or ids.get(run_id)
+            if count > LONG and known:
+                prefix = Prefix(*known[-1], essence(events), count, time.monotonic())
                 self._prefixes[run_id] = prefix
                 found[run_id] = (list(prefix.essence), count)
         return found

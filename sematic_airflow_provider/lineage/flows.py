@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from itertools import islice
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeGuard
 
 from sematic_airflow_provider.artifacts.digest import digest_record
 from sematic_airflow_provider.lineage.dataset_names import Name, canonical
@@ -153,7 +153,7 @@ def _text(value: Any) -> str:
     return value[:_MAX_KIND] if isinstance(value, str) and "\0" not in value else ""
 
 
-def _is_name(value: Any) -> bool:
+def _is_name(value: Any) -> TypeGuard[str]:
     return isinstance(value, str) and 0 < len(value) <= MAX_NAME and "\0" not in value
 
 

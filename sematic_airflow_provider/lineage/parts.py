@@ -79,7 +79,8 @@ class Cutter:
 def _cut_facet(text: str, value: Any) -> Parted:
     parts: dict[str, str] = {}
     if len(text) >= _INNER and type(value) is dict:
-        pieces, at = [], 0
+        pieces: list[str] = []
+        at = 0
         for name in sorted(value):
             member = value[name]
             if len(parts) >= MOST or not (type(member) in (dict, list, str) and member):

@@ -42,11 +42,11 @@ def told_data(events: Iterable[Event]) -> Iterator[Told]:
     first: dict[Name, dt.datetime] = {}
     for event in events:
         for _, dataset, facets in datasets_of(event):
-            name = (dataset["namespace"], dataset["name"])
-            names.setdefault(name, set()).add(canonical(*name, facets.get("symlinks")))
-            first[name] = min(first.get(name, event.time), event.time)
+            own = (dataset["namespace"], dataset["name"])
+            names.setdefault(own, set()).add(canonical(*own, facets.get("symlinks")))
+            first[own] = min(first.get(own, event.time), event.time)
             version, artifact = version_of(facets), _mapping(facets.get("sematic_artifact"))
-            facts[name, version, encode(artifact) if artifact else ""] = artifact
+            facts[own, version, encode(artifact) if artifact else ""] = artifact
     for (told, version, _), artifact in facts.items():
         for namespace, name in names[told]:
             ref = artifact_of(artifact, name)

@@ -5,6 +5,7 @@ The log goes over, event by event, in both directions; the projection is made an
 
 from __future__ import annotations
 
+import datetime as dt
 import importlib
 
 import sqlalchemy as sa
@@ -113,7 +114,7 @@ def _take_over() -> None:
                 return
             last = rows[-1].id
             events = []
-            received = {}
+            received: dict[str, dt.datetime] = {}
             for row in rows:
                 try:
                     event = event_of_text(row.payload)
