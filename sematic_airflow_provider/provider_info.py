@@ -158,6 +158,14 @@ def get_provider_info() -> dict[str, Any]:
                         "example": "postgresql+psycopg2://lineage:password@db.example.com/lineage",
                         "default": "",
                     },
+                    "lineage_rate_limit": {
+                        "description": "Events a second that each API server process takes from one poster (a user, or an address that shows "
+                        "`lineage_api_key`), on average over ten seconds; who sends more is asked to come again later. 0: no limit.",
+                        "version_added": "0.1.0",
+                        "type": "integer",
+                        "example": None,
+                        "default": "5000",
+                    },
                     "lineage_keep_days": {
                         "description": "Days after which the events of a run that has ended are removed from the log: what is left is the run with its state, "
                         "times, reads, writes and main facts. Runs that what pointers name came from keep theirs. 0: all are kept for ever.",

@@ -38,6 +38,7 @@ class Settings(NamedTuple):
     record_env: tuple[str, ...]
     database: str
     lineage_keep_days: int
+    lineage_rate_limit: int
 
 
 _given: Settings | None = None
@@ -104,6 +105,7 @@ def load_settings() -> Settings:
         record_env=tuple(name for name in text("record_env").replace(",", " ").split() if name),
         database=text("database"),
         lineage_keep_days=number("lineage_keep_days"),
+        lineage_rate_limit=number("lineage_rate_limit"),
     )
 
 

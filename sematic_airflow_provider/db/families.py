@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from sematic_airflow_provider.db.models import RunRow
@@ -57,54 +57,58 @@ def families(
 ) -> tuple[list[tuple[str, str]], set[str]]:
     """Pairs of a run asked about and one that goes with it: all that is part of it, and what it is part of, up to its task.
 
-    Also gives the runs that have more parts than these. Facts that are learnt are kept in ``facts``; the runs asked about must be there.
+    Also gives the runs that have more parts than these. Facts that are learnt are kept in ``facts``: those of the runs asked about are.
     """
+    found: list[RunFacts] = []
+    for chunk in _chunks(run_ids):
+        query = _FACTS.where(or_(RunRow.run_id.in_(chunk), RunRow.parent_run_id.in_(chunk)))
+        found += [RunFacts(*row) for row in session.execute(query.limit(_MOST + len(chunk) + 1))]
+    asked = set(run_ids)
+    facts.update((run.run_id, run) for run in found if run.run_id in asked)
     own = [facts[run_id] for run_id in run_ids if run_id in facts]
-    pairs, cut = _descendants(session, [run.run_id for run in own if not run.is_dag_run], facts)
+    whole = [run.run_id for run in own if not run.is_dag_run]
+    pairs, cut = _descendants(session, whole, [run for run in found if run.parent_run_id in asked], facts)
     known = set(pairs)
     pairs += [pair for pair in _ancestors(session, own, facts) if pair not in known]
     return pairs, cut
 
 
-def children(session: Session, run_ids: Iterable[str]) -> list[RunFacts]:
-    """The runs that are direct parts of these."""
+def _children(session: Session, run_ids: Sequence[str]) -> list[RunFacts]:
     found: list[RunFacts] = []
-    for chunk in _chunks(sorted(set(run_ids))):
-        query = _FACTS.where(RunRow.parent_run_id.in_(chunk)).limit(_MOST + 1 - len(found))
+    for chunk in _chunks(run_ids):
+        query = _FACTS.where(RunRow.parent_run_id.in_(chunk)).limit(_MOST + 1)
         found += [RunFacts(*row) for row in session.execute(query)]
-        if len(found) > _MOST:
-            break
     return found
 
 
 def _descendants(
-    session: Session, run_ids: Sequence[str], facts: dict[str, RunFacts]
+    session: Session, run_ids: Sequence[str], children: list[RunFacts], facts: dict[str, RunFacts]
 ) -> tuple[list[tuple[str, str]], set[str]]:
     owner = {run_id: run_id for run_id in run_ids}
     pairs: list[tuple[str, str]] = []
-    level: Iterable[str] = run_ids
     for _ in range(_LEVELS):
-        found = children(session, level)
-        if not found:
-            break
-        level = []
-        for child in found:
+        level: list[str] = []
+        for child in children:
             parent = child.parent_run_id or ""
-            if (
-                child.run_id in owner or child.is_dag_run
-            ):  # met already; or a Dag run that a task triggered, which is no part of it
+            # met already; or a Dag run that a task triggered, which is no part of it
+            if child.run_id in owner or child.is_dag_run or parent not in owner:
                 continue
             owner[child.run_id] = owner[parent]
             facts[child.run_id] = child
             pairs.append((owner[parent], child.run_id))
             level.append(child.run_id)
-        if len(found) > _MOST or len(pairs) > _MOST:
-            return pairs[:_MOST], {owner[child.parent_run_id or ""] for child in found}
+        if len(pairs) > _MOST:
+            return pairs[:_MOST], {run for run, _ in pairs[_MOST:]}
+        if not level:
+            break
+        children = _children(session, level)
     return pairs, set()
 
 
 def _ancestors(session: Session, runs: Sequence[RunFacts], facts: dict[str, RunFacts]) -> Iterator[tuple[str, str]]:
-    climbing = {run.run_id: run.parent_run_id for run in runs if run.task_id is None and run.parent_run_id}
+    climbing: dict[str, str | None] = {
+        run.run_id: run.parent_run_id for run in runs if run.task_id is None and run.parent_run_id
+    }
     for _ in range(_LEVELS):
         if not climbing:
             return

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, and_, exists, false, func, or_, select
@@ -91,12 +91,8 @@ def runs(
 
     scan = Scan(RunRow.first_at, RunRow.run_id, drivers, also, conditions, span.since, span.until)
     if latest:
-        scan = Scan(*_fields(scan), budget=_LATEST_BUDGET)
+        scan = replace(scan, budget=_LATEST_BUDGET)
     return page_of(session, scan, after, limit, items_of)
-
-
-def _fields(scan: Scan) -> tuple[Any, ...]:
-    return scan.at, scan.id, scan.drivers, scan.also, scan.wanted, scan.since, scan.until
 
 
 def _run_drivers(session: Session, wanted: RunFilter) -> Sequence[ColumnElement[bool]]:
@@ -143,7 +139,7 @@ def datasets(
         return [~newer, *_data_conditions(c, wanted)]
 
     scan = _data_scan(session, wanted, span, conditions)
-    return page_of(session, Scan(*_fields(scan), budget=_LATEST_BUDGET), after, limit, _data(session, readable))
+    return page_of(session, replace(scan, budget=_LATEST_BUDGET), after, limit, _data(session, readable))
 
 
 def versions(

@@ -34,6 +34,7 @@ _IO: Final = select(
     IoRow.name,
     IoRow.dataset_type,
 )
+_IO_AND_DATA: Final = _IO.add_columns(DataRow.digest, DataRow.version).join(DataRow, DataRow.node_id == IoRow.node_id)
 
 
 class StoredNeighbours:
@@ -54,6 +55,9 @@ class StoredNeighbours:
         self._dag_runs: set[str] = set()
         self._facts: dict[str, RunFacts] = {}
         self._versionless: dict[str, bool] = {}
+        self._flows: dict[
+            str, dict[str, bool]
+        ] = {}  # by direction and data set, whether it is told what flows into or out of it
         self._moments: dict[tuple[str, str, str], Moment] = {}  # by data, run and direction
 
     def into(self, stops: Sequence[Stop]) -> Hop:
@@ -89,7 +93,6 @@ class StoredNeighbours:
     def _parts(self, runs: Sequence[Stop]) -> tuple[list[tuple[str, str]], set[str]]:
         if not runs:
             return [], set()
-        self._know([stop.node_id.removeprefix("run:") for stop in runs])
         parts, cut = families(self._session, [stop.node_id.removeprefix("run:") for stop in runs], self._facts)
         return parts, {f"run:{run_id}" for run_id in cut}
 
@@ -99,8 +102,10 @@ class StoredNeighbours:
         run_ids = list(dict.fromkeys([*whole, *bound, *(part for _, part in parts)]))
         found: list[Io] = []
         for chunk in chunks(run_ids):
-            query = _IO.where(IoRow.run_id.in_(chunk), IoRow.direction == direction).limit(_RUN_EDGES)
-            found += [Io(*row) for row in self._session.execute(query)]
+            query = _IO_AND_DATA.where(IoRow.run_id.in_(chunk), IoRow.direction == direction).limit(_RUN_EDGES)
+            for *row, digest, version in self._session.execute(query):
+                found.append(Io(*row))
+                self._versionless[found[-1].node_id] = digest is None and version is None
         for io in found:
             self._moments[io.node_id, io.run_id, direction] = self._moment(io)
         if not bound:
@@ -128,13 +133,14 @@ class StoredNeighbours:
 
     def _run_vias(self, found: Sequence[Io], direction: str) -> dict[Edge, str]:
         """Of the edges to runs, those whose data some run says to come from, or to have become, certain others."""
-        keys = sorted({io.dataset_key for io in found})
+        known = self._flows.setdefault(direction, {})
+        keys = sorted({io.dataset_key for io in found} - known.keys())
+        known.update(dict.fromkeys(keys, False))
         column = FlowRow.out_key if direction == "write" else FlowRow.in_key
-        told: set[str] = set()
         for chunk in chunks(keys):
             query = select(column).where(column.in_(chunk), FlowRow.out_field == "", FlowRow.in_field == "").distinct()
-            told.update(self._session.scalars(query))
-        return {edge_of(io): f"{_OF_DATA}{io.dataset_key}" for io in found if io.dataset_key in told}
+            known.update(dict.fromkeys(self._session.scalars(query), True))
+        return {edge_of(io): f"{_OF_DATA}{io.dataset_key}" for io in found if known[io.dataset_key]}
 
     # Data
 
@@ -193,10 +199,6 @@ class StoredNeighbours:
     # Data sets without versions
 
     def _data_vias(self, found: Sequence[Io]) -> dict[Edge, str]:
-        asked = sorted({io.node_id for io in found if io.node_id.startswith("dataset:")} - self._versionless.keys())
-        for chunk in chunks(asked):
-            query = select(DataRow.node_id, DataRow.version).where(DataRow.node_id.in_(chunk))
-            self._versionless.update((node_id, version is None) for node_id, version in self._session.execute(query))
         return {edge_of(io): f"{_OF_RUN}{io.run_id}" for io in found if self._versionless.get(io.node_id)}
 
     def _asked_of(self, stop: Stop, of_data: str) -> Moment:

@@ -6,15 +6,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Select, select
-from sqlalchemy.orm import Session
+from sqlalchemy import Select, or_, select
+from sqlalchemy.orm import Session, defer
 
+from sematic_airflow_provider.db.edges import Window, edges_of
 from sematic_airflow_provider.db.models import DataRow, IoRow, RunRow
 from sematic_airflow_provider.db.neighbours import StoredNeighbours, chunks
 from sematic_airflow_provider.db.nodes import Readable, everything, nodes
 from sematic_airflow_provider.db.packed import facets
 from sematic_airflow_provider.errors import NodeNotFoundError
 from sematic_airflow_provider.lineage.graph import Direction, LineageGraph, assemble, walk
+from sematic_airflow_provider.lineage.naming import dataset_key
 
 _MAX_SEEDS = 2000
 
@@ -80,6 +82,34 @@ def artifact_seed(session: Session, digest: str) -> list[str]:
     return [node_id]
 
 
+def dataset_seeds(session: Session, namespace: str, name: str, version: str | None = None) -> list[str]:
+    """The node ids of a data set, latest first: of all its versions, or of the one that is named.
+
+    Raises:
+        NodeNotFoundError: no event has told of it.
+    """
+    query = select(DataRow.node_id).where(DataRow.dataset_key == dataset_key(namespace, name))
+    if version is not None:
+        query = query.where(or_(DataRow.version == version, DataRow.digest == version))
+    ids = list(session.scalars(query.order_by(DataRow.first_seen.desc(), DataRow.node_id.desc()).limit(_MAX_SEEDS)))
+    if not ids:
+        of = f"version {version} of " if version is not None else ""
+        raise NodeNotFoundError(f"no lineage of {of}a data set {name} in {namespace}")
+    return ids
+
+
+def run_seeds(session: Session, run_id: str) -> list[str]:
+    """The node ids that a run stands for: of a Dag run all of its tasks, of any other itself.
+
+    Raises:
+        NodeNotFoundError: no event has told of it.
+    """
+    row = run_row(session, run_id)
+    if row.task_id is None and row.dag_id is not None and row.dag_run_id is not None:
+        return dag_run_seeds(session, row.dag_id, row.dag_run_id)
+    return [f"run:{row.run_id}"]
+
+
 def graph(session: Session, seeds: Sequence[str], extent: Extent, readable: Readable = everything) -> LineageGraph:
     """The lineage around some nodes, with what the asker may not read locked."""
     neighbours = StoredNeighbours(session, seeds, extent.max_nodes)
@@ -129,13 +159,11 @@ def reads_and_writes(session: Session, run_id: str) -> list[IoRow]:
 
 def runs_that_touched(session: Session, node_id: str, direction: str, limit: int = 200) -> list[RunRow]:
     """The runs that wrote, or that read, an artifact or data set; latest first."""
-    query = (
-        select(RunRow)
-        .join(IoRow, IoRow.run_id == RunRow.run_id)
-        .where(IoRow.node_id == node_id, IoRow.direction == direction)
-    )
-    rows = session.scalars(query.order_by(RunRow.started_at.desc()).limit(limit)).all()
-    return list(dict.fromkeys(rows))
+    (edges,) = edges_of(session, [Window(node_id)], direction, limit)
+    run_ids = list(dict.fromkeys(io.run_id for io in edges))
+    query = select(RunRow).where(RunRow.run_id.in_(run_ids)).options(defer(RunRow.facets))
+    rows = {row.run_id: row for row in session.scalars(query)}
+    return [rows[run_id] for run_id in run_ids if run_id in rows]
 
 
 def write_facets(session: Session, node_id: str) -> Mapping[str, Any]:

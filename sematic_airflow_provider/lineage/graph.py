@@ -239,11 +239,16 @@ def lock(node: Node) -> Node:
 
 
 def assemble(found: Walk, nodes: Mapping[str, Node]) -> LineageGraph:
-    """The graph of a walk, with the nodes that its ids stand for."""
+    """The graph of a walk, with the nodes that its ids stand for. Edges of locked runs tell no names of arguments."""
+    edges = dict.fromkeys(
+        replace(edge, label="") if nodes[edge.source].locked or nodes[edge.target].locked else edge
+        for edge in found.edges
+        if edge.source in nodes and edge.target in nodes
+    )
     return LineageGraph(
         focus=tuple(seed for seed in found.focus if seed in nodes),
         nodes=tuple(nodes[node_id] for node_id in found.ids if node_id in nodes),
-        edges=tuple(edge for edge in found.edges if edge.source in nodes and edge.target in nodes),
+        edges=tuple(edges),
         truncated=found.truncated,
         more_upstream=tuple(sorted(found.more_upstream & set(nodes))),
         more_downstream=tuple(sorted(found.more_downstream & set(nodes))),

@@ -14,9 +14,11 @@ from airflow.models.dag import DagModel
 from fastapi import Depends, HTTPException, Request
 from sqlalchemy.orm import Session
 
-from sematic_airflow_provider.db.nodes import Readable, nodes
-from sematic_airflow_provider.db.queries import artifact_seed, dags_of_runs
+from sematic_airflow_provider.db.models import RunRow
+from sematic_airflow_provider.db.nodes import Readable, nodes, run_nodes
+from sematic_airflow_provider.db.queries import artifact_seed, dags_of_runs, dataset_seeds, run_row
 from sematic_airflow_provider.db.sessions import lineage_session
+from sematic_airflow_provider.errors import NodeNotFoundError
 from sematic_airflow_provider.lineage.events import Event
 from sematic_airflow_provider.lineage.fold import dag_of
 from sematic_airflow_provider.lineage.graph import ArtifactNode
@@ -61,6 +63,49 @@ def readable_artifact(session: Session, digest: str, readable: Readable) -> Arti
     return node
 
 
+def readable_run(session: Session, run_id: str, readable: Readable) -> RunRow:
+    """A run that the user may read.
+
+    Raises:
+        NodeNotFoundError: no event has told of it.
+        HTTPException: 403.
+    """
+    row = run_row(session, run_id)
+    if run_nodes(session, [row], readable)[0].locked:
+        raise HTTPException(403, "you may not read the runs of this Dag")
+    return row
+
+
+def readable_node(session: Session, node_id: str, readable: Readable) -> str:
+    """The id of a node that the user may read.
+
+    Raises:
+        NodeNotFoundError: no event has told of it.
+        HTTPException: 403.
+    """
+    node = nodes(session, [node_id], readable).get(node_id)
+    if node is None:
+        raise NodeNotFoundError(f"no lineage of {node_id}")
+    if node.locked:
+        raise HTTPException(403, "it belongs to a Dag that you may not read")
+    return node_id
+
+
+def readable_dataset(session: Session, namespace: str, name: str, version: str | None, readable: Readable) -> list[str]:
+    """The ids of the versions of a data set that the user may read, or of the one that is named.
+
+    Raises:
+        NodeNotFoundError: no event has told of it.
+        HTTPException: 403.
+    """
+    ids = dataset_seeds(session, namespace, name, version)
+    found = nodes(session, ids, readable)
+    allowed = [node_id for node_id in ids if node_id in found and not found[node_id].locked]
+    if not allowed:
+        raise HTTPException(403, "no Dag that you may read made or used this data set")
+    return allowed
+
+
 async def poster(request: Request) -> Any:
     """Who posts events: the holder of the API key (None), or an Airflow user, by bearer token. A cookie is not enough: a foreign page could use it.
 
@@ -76,6 +121,13 @@ async def poster(request: Request) -> Any:
     if key and hmac.compare_digest(token.encode(), key.encode()):
         return None
     return await resolve_user_from_token(token)
+
+
+def poster_name(request: Request, user: Any) -> str:
+    """Who posts, as limits count: a user, or the address from which the API key is shown."""
+    if user is not None:
+        return f"user {user.get_id()}"
+    return f"key from {request.client.host if request.client else 'somewhere'}"
 
 
 PosterDep = Annotated[Any, Depends(poster)]

@@ -18,10 +18,20 @@ from sqlalchemy.exc import DataError, DBAPIError
 
 from sematic_airflow_provider import __version__
 from sematic_airflow_provider.errors import EventRejectedError, NodeNotFoundError
+from sematic_airflow_provider.server.documented import ERRORS
 from sematic_airflow_provider.server.draining import keep_draining
 from sematic_airflow_provider.server.reconciling import keep_reconciling
 from sematic_airflow_provider.server.retaining import keep_retention
-from sematic_airflow_provider.server.routes import details, events, exports, graphs, previews
+from sematic_airflow_provider.server.routes import (
+    affected,
+    details,
+    differences,
+    events,
+    exports,
+    graphs,
+    lists,
+    previews,
+)
 from sematic_airflow_provider.server.sealing import keep_sealing
 
 log = logging.getLogger(__name__)
@@ -40,8 +50,8 @@ def create_app(static: Path = STATIC) -> FastAPI:
         redoc_url=None,
         openapi_url=None,
     )
-    for routes in (events, graphs, details, previews, exports):
-        app.include_router(routes.router, prefix=API)
+    for routes in (events, lists, graphs, affected, differences, details, previews, exports):
+        app.include_router(routes.router, prefix=API, responses=ERRORS)
 
     @app.get(f"{API}/openapi.json", include_in_schema=False)
     def openapi(user: GetUserDep) -> dict[str, Any]:

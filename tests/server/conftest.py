@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
-from tests.events import pipeline, ref
+from tests.events import pipeline, ref, task_event
 
 KEY = "key-of-the-workers"
 TEXT = b'{"kind": "text", "head": "0.1 + 0.2", "characters": 9, "lines": 1, "type": "builtins.str"}'
@@ -57,5 +57,18 @@ def stored(client: TestClient, worker: dict[str, str]) -> list[dict[str, Any]]:
     store = configured_store()
     for suffix, data in (("json", TEXT), ("png", PNG)):
         store.write_document(f"previews/{model[:2]}/{model}.{suffix}", data)
-    assert client.post("/sematic/api/v1/lineage/batch", json=events, headers=worker).status_code == 204
+    told = [*events, summing()]
+    assert client.post("/sematic/api/v1/lineage/batch", json=told, headers=worker).status_code == 204
     return events
+
+
+def summing() -> dict[str, Any]:
+    """A task of another Dag that sums a column of a table into one of another."""
+    sales, sums = (
+        {"namespace": "postgres://db:5432", "name": f"warehouse.{name}", "facets": {}} for name in ("sales", "sums")
+    )
+    source = {"namespace": sales["namespace"], "name": sales["name"], "field": "amount"}
+    kinds = [{"type": "DIRECT", "subtype": "AGGREGATION"}]
+    fields = {"total": {"inputFields": [{**source, "transformations": kinds}]}}
+    event = task_event("COMPLETE", "sum", dag_id="sql")
+    return {**event, "inputs": [sales], "outputs": [{**sums, "facets": {"columnLineage": {"fields": fields}}}]}

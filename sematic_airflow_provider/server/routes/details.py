@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, HTTPException, Path
+from fastapi import APIRouter, Path
 
 from sematic_airflow_provider.artifacts.codecs.promises import promises_of
 from sematic_airflow_provider.db import queries
 from sematic_airflow_provider.db.models import DataRow
 from sematic_airflow_provider.db.nodes import Readable, nodes, run_nodes
 from sematic_airflow_provider.lineage.graph import RunNode
-from sematic_airflow_provider.server.access import ReadableDep, readable_artifact
+from sematic_airflow_provider.server.access import ReadableDep, readable_artifact, readable_run
 from sematic_airflow_provider.server.provenance import provenance_of
 from sematic_airflow_provider.server.routes.graphs import Digest
 from sematic_airflow_provider.server.schemas import ArtifactAnswer, RunAnswer
@@ -27,10 +27,8 @@ def run_details(
     run_id: Annotated[UUID, Path(description="an OpenLineage run id")], session: SessionDep, readable: ReadableDep
 ) -> RunAnswer:
     """All that the events of a run have told."""
-    row = queries.run_row(session, str(run_id))
+    row = readable_run(session, str(run_id), readable)
     (node,) = run_nodes(session, [row], readable)
-    if node.locked:
-        raise HTTPException(403, "you may not read the runs of this Dag")
     facets = queries.run_facets(session, row)
     ports = queries.reads_and_writes(session, row.run_id)
     data = nodes(session, sorted({port.node_id for port in ports}), readable)

@@ -13,8 +13,11 @@ from sematic_airflow_provider.db.event_store import ingest
 from sematic_airflow_provider.db.sessions import lineage_session
 from sematic_airflow_provider.errors import EventRejectedError
 from sematic_airflow_provider.lineage.events import MAX_BYTES, Event, json_of_text, parse_event
-from sematic_airflow_provider.server.access import PosterDep, check_may_post
+from sematic_airflow_provider.server.access import PosterDep, check_may_post, poster_name
+from sematic_airflow_provider.server.documented import BATCH_BODY, BATCH_TAKEN, EVENT_BODY, REFUSALS
+from sematic_airflow_provider.server.limits import check_rate
 from sematic_airflow_provider.server.schemas import AcceptedAnswer, BatchAnswer
+from sematic_airflow_provider.settings import load_settings
 
 router = APIRouter(tags=["events"])
 T = TypeVar("T")
@@ -23,19 +26,20 @@ _MAX_BATCH_BYTES = 32 << 20
 _MAX_BATCH = 10_000
 
 
-@router.post("/lineage", status_code=201)
+@router.post("/lineage", status_code=201, openapi_extra=EVENT_BODY, responses=REFUSALS)
 async def post_event(request: Request, user: PosterDep) -> AcceptedAnswer:
     """Take one event in. An event that is known already is accepted again and changes nothing."""
 
     def take(record: Any) -> int:
         event = parse_event(record)
+        check_rate(poster_name(request, user), 1, load_settings().lineage_rate_limit)
         check_may_post(user, [event])
         return _store([event])
 
     return AcceptedAnswer(new=bool(await _of_body(request, MAX_BYTES, take)))
 
 
-@router.post("/lineage/batch", response_model=BatchAnswer)
+@router.post("/lineage/batch", response_model=BatchAnswer, openapi_extra=BATCH_BODY, responses=REFUSALS | BATCH_TAKEN)
 async def post_batch(request: Request, user: PosterDep) -> Any:
     """Take an array of events in; those that are no events are named, the others are stored all the same."""
 
@@ -44,6 +48,7 @@ async def post_batch(request: Request, user: PosterDep) -> Any:
             raise HTTPException(422, "the body must be a JSON array of events")
         if len(records) > _MAX_BATCH:
             raise HTTPException(413, f"the array has {len(records)} events, the most is {_MAX_BATCH}: send several")
+        check_rate(poster_name(request, user), len(records), load_settings().lineage_rate_limit)
         events, failed = _parsed(records)
         check_may_post(user, events)
         _store(events)
