@@ -9,7 +9,7 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DataError, DBAPIError
 
 from sematic_airflow_provider.artifacts.store import Store
 from sematic_airflow_provider.db import owners
@@ -25,8 +25,9 @@ log = logging.getLogger(__name__)
 
 _BATCH = 100
 _BATCH_BYTES = 8 << 20
-_OF_THE_DATABASE = (OperationalError, InterfaceError)
-_FAILURES = 3
+_OF_THE_EVENT = (DataError, ValueError)
+_FAILURES = 5
+"""How many events in a row must fail for it to be the fault of the database, or of this version of ours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +49,7 @@ def drain(store: Store) -> Drained:
     """Take in all that waits in a store.
 
     Raises:
-        StoreError: the store cannot be read.
-        SQLAlchemyError: the database refused; what was not taken in stays where it is.
+        StoreError, Exception: as ``drain_spool`` does.
     """
     owners.register(store)
     return drain_spool(StoreSpool(store))
@@ -60,18 +60,13 @@ def drain_spool(spool: Spool) -> Drained:
 
     Raises:
         StoreError, OSError: the place cannot be read or written.
-        SQLAlchemyError: the database refused; what was not taken in stays where it is.
+        Exception: what the database, or the code that takes events in, failed with while no event could be taken. All stay where they are.
     """
-    delivered = rejected = 0
+    work = _Work(spool)
     for batch in batches(spool, spool.waiting(), _BATCH, _BATCH_BYTES):
-        events, refused = _parsed(batch)
-        taken, unfit = _take_in(events)
-        spool.remove(taken)
-        refused |= unfit
-        for name, reason in refused.items():
-            spool.reject(name, batch[name], reason)
-        delivered, rejected = delivered + len(taken), rejected + len(refused)
-    return Drained(delivered, rejected)
+        work.take(batch)
+    work.settle_suspects()
+    return Drained(work.delivered, work.rejected)
 
 
 def _parsed(batch: Mapping[str, bytes]) -> tuple[dict[str, Event], dict[str, str]]:
@@ -86,38 +81,61 @@ def _parsed(batch: Mapping[str, bytes]) -> tuple[dict[str, Event], dict[str, str
     return events, refused
 
 
-def _take_in(events: Mapping[str, Event]) -> tuple[list[str], dict[str, str]]:
-    """Ingest all; one by one where that fails, so that one that cannot be held does not hold up the others.
+class _Work:
+    def __init__(self, spool: Spool) -> None:
+        self._spool = spool
+        self.delivered = self.rejected = 0
+        self._suspects: dict[str, Exception] = {}
+        self._failures = 0
 
-    Gives the names of those that were taken, and of those that never can be, with the reason. What the database failed on may be tried again.
-    """
-    if not events:
-        return [], {}
-    try:
-        _ingest(list(events.values()))
-        return list(events), {}
-    except Exception as error:
-        if isinstance(error, DBAPIError) and error.connection_invalidated:
-            raise
-    taken: list[str] = []
-    refused: dict[str, str] = {}
-    failures = 0
-    for name, event in events.items():
+    def take(self, batch: Mapping[str, bytes]) -> None:
+        """Take in a batch; one by one where that fails, so that an event that cannot be held does not hold up the others."""
+        events, refused = _parsed(batch)
+        for name, reason in refused.items():
+            self._reject(name, batch[name], reason)
+        if not events:
+            return
+        try:
+            _ingest(list(events.values()))
+        except Exception as error:
+            if isinstance(error, DBAPIError) and error.connection_invalidated:
+                raise
+        else:
+            self._taken(list(events))
+            return
+        for name, event in events.items():
+            self._take_one(name, event, batch[name])
+
+    def _take_one(self, name: str, event: Event, data: bytes) -> None:
         try:
             _ingest([event])
-            taken.append(name)
-            failures = 0
-        except _OF_THE_DATABASE as error:
-            failures += 1
-            if failures == _FAILURES or error.connection_invalidated:  # not one event's fault
-                if taken or refused:
-                    break
-                raise
-            log.warning("the lineage event %s cannot be taken in now: %s", name, error.orig)
+        except _OF_THE_EVENT as error:
+            self._reject(name, data, _reason(error))
         except Exception as error:
-            log.warning("the lineage event %s cannot be taken in", name, exc_info=True)
-            refused[name] = _reason(error)
-    return taken, refused
+            self._failures += 1
+            if self._failures == _FAILURES or (isinstance(error, DBAPIError) and error.connection_invalidated):
+                raise  # not the fault of so many events
+            log.warning("the lineage event %s cannot be taken in now", name, exc_info=True)
+            self._suspects[name] = error
+        else:
+            self._taken([name])
+
+    def settle_suspects(self) -> None:
+        """Where others could be taken in, those that broke the taking in are at fault; what the database failed on may be tried again."""
+        if self._suspects and not self.delivered:
+            raise next(iter(self._suspects.values()))
+        broken = [name for name, error in self._suspects.items() if not isinstance(error, DBAPIError)]
+        for name, data in self._spool.read(broken):
+            self._reject(name, data, _reason(self._suspects[name]))
+
+    def _taken(self, names: list[str]) -> None:
+        self._spool.remove(names)
+        self.delivered += len(names)
+        self._failures = 0
+
+    def _reject(self, name: str, data: bytes, reason: str) -> None:
+        self._spool.reject(name, data, reason)
+        self.rejected += 1
 
 
 def _ingest(events: list[Event]) -> None:

@@ -13,6 +13,8 @@ from sematic_airflow_provider.delivery.spool import StoreSpool
 from tests.cli.deployment import Deployment
 from tests.delivery.api import Api, event_bytes
 
+DAG = "drained_by_hand"
+
 
 @pytest.fixture
 def folder(deployment: Deployment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SpoolFolder:
@@ -21,9 +23,9 @@ def folder(deployment: Deployment, tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 
 def _wait(folder: SpoolFolder, deployment: Deployment) -> None:
-    folder.put(event_bytes("a"))
-    folder.put(event_bytes("b"))
-    StoreSpool(deployment.store).put(event_bytes("c"))
+    folder.put(event_bytes("a", dag_id=DAG))
+    folder.put(event_bytes("b", dag_id=DAG))
+    StoreSpool(deployment.store).put(event_bytes("c", dag_id=DAG))
 
 
 def _runs(deployment: Deployment) -> int:
@@ -32,7 +34,7 @@ def _runs(deployment: Deployment) -> int:
     from sematic_airflow_provider.db.models import RunRow
 
     with deployment.session() as session:
-        return session.scalar(select(func.count()).select_from(RunRow)) or 0
+        return session.scalar(select(func.count()).where(RunRow.dag_id == DAG)) or 0
 
 
 def test_what_waits_on_this_machine_and_in_the_store_is_taken_in(folder: SpoolFolder, deployment: Deployment) -> None:
@@ -76,7 +78,7 @@ def test_the_doctor_tells_too(folder: SpoolFolder, deployment: Deployment) -> No
 
 
 def test_what_was_rejected_is_tried_again_when_it_is_asked_for(folder: SpoolFolder, deployment: Deployment) -> None:
-    data = event_bytes("a")
+    data = event_bytes("a", dag_id=DAG)
     folder.reject(folder.put(data), data, "an older version did not know this")
     assert "0 events delivered" in deployment.sematic("drain").text
     assert f"{folder.where}: 1 event delivered" in deployment.sematic("drain", "--rejected").text
@@ -96,7 +98,7 @@ class TestPosting:
         done = deployment.sematic("drain", "--post")
         assert done.status == 0
         assert done.text.splitlines() == [f"{folder.where}: 2 events delivered", "store: 1 event delivered"]
-        assert api.tasks() == ["flow.a", "flow.b", "flow.c"]
+        assert api.tasks() == [f"{DAG}.{task}" for task in "abc"]
         assert _runs(deployment) == 0
 
     def test_a_server_that_does_not_take_them_is_told(

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from sematic_airflow_provider.artifacts.local_store import LocalStore
 from sematic_airflow_provider.db import spool as spool_module
@@ -201,7 +201,7 @@ def test_what_the_database_fails_on_now_stays_and_is_not_rejected(
     if which == "all":
         with pytest.raises(OperationalError):
             drain(LocalStore(store))
-        assert asked == [5, 1, 1, 1]
+        assert asked == [5, 1, 1, 1, 1, 1]
     else:
         assert drain(LocalStore(store)) == Drained(4, 0)
         assert asked == [5, 1, 1, 1, 1, 1]
@@ -209,3 +209,44 @@ def test_what_the_database_fails_on_now_stays_and_is_not_rejected(
     assert documents.rejected() == []
     assert drain(LocalStore(store)) == Drained(5 if which == "all" else 1, 0)
     assert _counted(unique) == 5
+
+
+def test_a_version_that_can_take_no_event_in_rejects_none(
+    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Tables that are not migrated yet, say."""
+    unique = f"version-{tmp_path.name}"
+    documents = StoreSpool(LocalStore(store))
+    _put(documents, unique, [f"t{number}" for number in range(10)])
+
+    for error in (ProgrammingError("insert", {}, Exception('relation "x" does not exist')), AttributeError("gone")):
+
+        def failing(session: Any, events: Sequence[Any], error: Exception = error) -> int:
+            raise error
+
+        monkeypatch.setattr(spool_module, "ingest", failing)
+        with pytest.raises(type(error)):
+            drain(LocalStore(store))
+    monkeypatch.undo()
+    assert documents.rejected() == []
+    assert drain(LocalStore(store)) == Drained(10, 0)
+
+
+def test_one_that_breaks_the_taking_in_alone_stays_until_another_is_taken(
+    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unique = f"alone-{tmp_path.name}"
+    documents = StoreSpool(LocalStore(store))
+    _put(documents, unique, ["bad"])
+
+    def breaking(session: Any, events: Sequence[Any]) -> int:
+        if any(event.name.endswith(".bad") for event in events):
+            raise KeyError("a facet that nobody thought of")
+        return ingest(session, events)
+
+    monkeypatch.setattr(spool_module, "ingest", breaking)
+    with pytest.raises(KeyError):
+        drain(LocalStore(store))
+    assert documents.rejected() == []
+    _put(documents, unique, ["good"])
+    assert drain(LocalStore(store)) == Drained(1, 1)
