@@ -274,4 +274,4 @@ def test_a_graph_is_served_from_the_lineage_database_and_sealed_there(postgresql
     told = run_airflow("sematic", "audit", "verify", "--output", "json", **home)
     assert '"anchors": 1' in told.stdout
     doctor = run_airflow("sematic", "doctor", "--output", "json", check=False, **home)
-    assert f"in {lineage.replace('airflow@', '')}" in doctor.stdout
+    assert f"migrated, in {lineage.replace('airflow@', '')}" in doctor.stdout

@@ -147,11 +147,10 @@ def _tables(settings: Settings) -> Iterator[Finding]:
     from sqlalchemy.exc import SQLAlchemyError
 
     from sematic_airflow_provider.db.manager import SematicDBManager
-    from sematic_airflow_provider.db.sessions import lineage_url, separate
+    from sematic_airflow_provider.db.sessions import lineage_place, separate
 
     try:
-        url = lineage_url()
-        where = f"in {url.set(username=None, password=None, query={})}" if separate() else "in Airflow's database"
+        where = f"in {lineage_place()}" if separate() else "in Airflow's database"
         with create_session() as session:
             migrated = SematicDBManager(session).check_migration()
     except (SematicError, SQLAlchemyError) as error:

@@ -63,7 +63,7 @@ def lineage_engine() -> Engine:
 
 
 def lineage_url() -> URL:
-    """Where the lineage tables are. ``str()`` of it hides the password.
+    """Where the lineage tables are, and as whom they are reached: a secret.
 
     Raises:
         ConfigurationError: ``[sematic] database`` is no URL.
@@ -73,6 +73,17 @@ def lineage_url() -> URL:
     from airflow.configuration import conf
 
     return make_url(conf.get("database", "sql_alchemy_conn"))
+
+
+def lineage_place() -> str:
+    """Where the lineage tables are, for people: without user, password and options.
+
+    Raises:
+        ConfigurationError: ``[sematic] database`` is no URL.
+    """
+    url = lineage_url()
+    host = f"[{url.host}]" if ":" in (url.host or "") else url.host or ""
+    return f"{url.drivername}://{host}{f':{url.port}' if url.port else ''}/{url.database or ''}"
 
 
 @lru_cache(maxsize=4)

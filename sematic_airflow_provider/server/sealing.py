@@ -48,8 +48,10 @@ class Sealer:
             seal(session)
             if time.monotonic() - self._looked < _ANCHORS:
                 return
-            self._looked = time.monotonic()
             last = head(session)
+        if last is None:
+            return
+        self._looked = time.monotonic()
         try:
             self._anchors = self._anchors or Anchors(configured_store())
             self._anchors.leave(last)
