@@ -17,10 +17,11 @@ from sqlalchemy import insert, select, update
 from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.orm import Session
 
+from sematic_airflow_provider.db.lookups import chunks, one_of
 from sematic_airflow_provider.db.memory import LONG, Memory, Prefix, memory_of
 from sematic_airflow_provider.db.models import EventRow, RunRow, UnsealedRow
 from sematic_airflow_provider.db.packed import compressed, store_parts, texts
-from sematic_airflow_provider.db.projection import chunks, project_flows, project_names, project_runs
+from sematic_airflow_provider.db.projection import project_flows, project_names, project_runs
 from sematic_airflow_provider.db.seals import seal_soon
 from sematic_airflow_provider.db.upserts import insert_rows
 from sematic_airflow_provider.lineage.dataset_names import Name, canonical
@@ -44,13 +45,18 @@ def ingest(session: Session, events: Sequence[Event]) -> int:
     Raises:
         OperationalError: the database failed, or its locks were not to be had in several attempts; nothing of this call is stored.
     """
+    return len(ingested(session, events))
+
+
+def ingested(session: Session, events: Sequence[Event]) -> set[str]:
+    """What ``ingest`` does; gives the digests of the events that were new."""
     memory = memory_of(session)
     batch = _Batch(session, memory)
     count = retried(session, lambda: batch.take(events))
     batch.committed()
     if count:
         seal_soon(session)
-    return count
+    return batch.new
 
 
 def append_and_project(
@@ -106,6 +112,7 @@ class _Batch:
         self._mending = mending
         self._session = session
         self._memory = memory
+        self.new: set[str] = set()
         self._flows: dict[Any, str] = {}
         self._prefixes: dict[str, Prefix] = {}
 
@@ -114,6 +121,7 @@ class _Batch:
         unique: dict[str, Event] = {event.digest: event for event in events}
         known = self.lock(sorted({event.run_id for event in unique.values() if event.run_id}))
         fresh = self._unknown(unique)
+        self.new = {event.digest for event in fresh}
         if fresh:
             self._append(fresh)
             self.project(sorted({event.run_id for event in fresh if event.run_id}), fresh, known)
@@ -139,14 +147,16 @@ class _Batch:
         ):  # rows cannot be held, and what is only read begins no transaction
             self._session.execute(update(RunRow).where(RunRow.run_id == "").values(state=RunRow.state))
         for chunk in chunks(run_ids):
-            query = select(RunRow.run_id).where(RunRow.run_id.in_(chunk)).order_by(RunRow.run_id)
+            query = select(RunRow.run_id).where(one_of(self._session, RunRow.run_id, chunk)).order_by(RunRow.run_id)
             found.update(self._session.scalars(query.with_for_update()))
         return found
 
     def _unknown(self, unique: Mapping[str, Event]) -> list[Event]:
         known: set[str] = set()
         for chunk in chunks(list(unique)):
-            known.update(self._session.scalars(select(EventRow.digest).where(EventRow.digest.in_(chunk))))
+            known.update(
+                self._session.scalars(select(EventRow.digest).where(one_of(self._session, EventRow.digest, chunk)))
+            )
         return [event for digest, event in unique.items() if digest not in known]
 
     def _append(self, events: Sequence[Event]) -> None:
@@ -167,7 +177,7 @@ class _Batch:
         ]
         insert_rows(self._session, EventRow, rows)
         for chunk in chunks([event.digest for event in events]):
-            ids = select(EventRow.id).where(EventRow.digest.in_(chunk))
+            ids = select(EventRow.id).where(one_of(self._session, EventRow.digest, chunk))
             self._session.execute(insert(UnsealedRow).from_select(["event_id"], ids))
 
     def project(self, run_ids: Sequence[str], fresh: Sequence[Event], known: Collection[str] | None = None) -> None:
@@ -221,7 +231,7 @@ class _Batch:
         rows = []
         for chunk in chunks(run_ids):
             query = select(*columns).where(
-                EventRow.run_id.in_(chunk),
+                one_of(self._session, EventRow.run_id, chunk),
                 EventRow.id >= since,
                 EventRow.kind.in_(("run", ROLL_UP)),
                 EventRow.payload.is_not(None),

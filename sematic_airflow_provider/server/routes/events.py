@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from fastapi import APIRouter, HTTPException, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
-from sematic_airflow_provider.db.event_store import ingest
+from sematic_airflow_provider.db.event_store import ingested
 from sematic_airflow_provider.db.sessions import lineage_session
 from sematic_airflow_provider.errors import EventRejectedError
 from sematic_airflow_provider.lineage.events import MAX_BYTES, Event, json_of_text, parse_event
 from sematic_airflow_provider.server.access import PosterDep, check_may_post, poster_name
 from sematic_airflow_provider.server.documented import BATCH_BODY, BATCH_TAKEN, EVENT_BODY, REFUSALS
+from sematic_airflow_provider.server.gathering import Gatherer
 from sematic_airflow_provider.server.limits import check_rate
 from sematic_airflow_provider.server.schemas import AcceptedAnswer, BatchAnswer
 from sematic_airflow_provider.settings import load_settings
@@ -30,13 +31,13 @@ _MAX_BATCH = 10_000
 async def post_event(request: Request, user: PosterDep) -> AcceptedAnswer:
     """Take one event in. An event that is known already is accepted again and changes nothing."""
 
-    def take(record: Any) -> int:
+    def take(record: Any) -> bool:
         event = parse_event(record)
         check_rate(poster_name(request, user), 1, load_settings().lineage_rate_limit)
         check_may_post(user, [event])
-        return _store([event])
+        return _GATHERER.take(event)
 
-    return AcceptedAnswer(new=bool(await _of_body(request, MAX_BYTES, take)))
+    return AcceptedAnswer(new=await _of_body(request, MAX_BYTES, take))
 
 
 @router.post("/lineage/batch", response_model=BatchAnswer, openapi_extra=BATCH_BODY, responses=REFUSALS | BATCH_TAKEN)
@@ -51,7 +52,8 @@ async def post_batch(request: Request, user: PosterDep) -> Any:
         check_rate(poster_name(request, user), len(records), load_settings().lineage_rate_limit)
         events, failed = _parsed(records)
         check_may_post(user, events)
-        _store(events)
+        if events:
+            _store(events)
         return _told(len(records), failed) if failed else Response(status_code=204)
 
     return await _of_body(request, _MAX_BATCH_BYTES, take)
@@ -82,11 +84,12 @@ def _told(received: int, failed: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def _store(events: list[Event]) -> int:
-    if not events:
-        return 0
+def _store(events: Sequence[Event]) -> set[str]:
     with lineage_session() as session:
-        return ingest(session, events)
+        return ingested(session, events)
+
+
+_GATHERER = Gatherer(_store)
 
 
 async def _of_body(request: Request, limit: int, take: Callable[[Any], T]) -> T:
