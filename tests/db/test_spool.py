@@ -123,6 +123,7 @@ def _counted(unique: str) -> int:
         return int(session.scalar(select(func.count()).where(EventRow.run_id.in_(runs))) or 0)
 
 
+@pytest.mark.thorough
 def test_a_drain_that_is_killed_between_taking_in_and_forgetting_loses_and_doubles_nothing(
     tmp_path: Path, migrated_home: str
 ) -> None:

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import airflow.settings  # noqa: F401 - reads AIRFLOW_HOME, which is another one for a while below
 import pytest
 
 from sematic_airflow_provider.artifacts.local_store import LocalStore
@@ -168,6 +169,7 @@ class TestByWayOfTheDisk:
         assert eventually(lambda: len({event["eventTime"] for event in api.stored}) == 2)
         assert eventually(lambda: _on_disk(place) == [])
 
+    @pytest.mark.thorough
     def test_a_deliverer_ends_when_its_folder_is_gone(self, nobody: None, place: Path) -> None:
         _emit()
         (process,) = deliverer._started
@@ -342,6 +344,7 @@ os.wait()
 """
 
 
+@pytest.mark.thorough
 def test_the_end_of_a_task_ends_no_delivery_and_waits_for_none(api: Api, place: Path) -> None:
     """As the OpenLineage provider does: a child for each event. The task's own end must not wait for ours of its output to be closed."""
     api.delay = 2
