@@ -14,6 +14,7 @@ from weakref import WeakKeyDictionary
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from sematic_airflow_provider.db.lookups import chunks, one_of
 from sematic_airflow_provider.db.models import FlowRow
 from sematic_airflow_provider.db.packed import PartTexts
 from sematic_airflow_provider.lineage.events import Event
@@ -65,9 +66,8 @@ class Memory:
             return set()
         wanted = sorted(set(witnesses.values()))
         found: set[str] = set()
-        for start in range(0, len(wanted), 400):
-            query = select(FlowRow.flow_key).where(FlowRow.flow_key.in_(wanted[start : start + 400]))
-            found.update(session.scalars(query))
+        for chunk in chunks(wanted):
+            found.update(session.scalars(select(FlowRow.flow_key).where(one_of(session, FlowRow.flow_key, chunk))))
         return {key for key, witness in witnesses.items() if witness in found}
 
     def remember_flows(self, told: dict[Any, str]) -> None:

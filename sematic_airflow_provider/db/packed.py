@@ -8,13 +8,14 @@ from __future__ import annotations
 import datetime as dt
 import json
 import zlib
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Final
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from sematic_airflow_provider.db.lookups import chunks, one_of
 from sematic_airflow_provider.db.models import PartRow
 from sematic_airflow_provider.db.upserts import insert_or_renew
 from sematic_airflow_provider.lineage.parts import put_together
@@ -133,8 +134,8 @@ def store_parts(session: Session, parts: Mapping[str, str]) -> None:
     """Keep parts that are not kept yet, and say of those that are that they were needed today."""
     today = dt.datetime.now(dt.timezone.utc).date()
     fresh: set[str] = set()
-    for chunk in _chunks(sorted(parts)):
-        query = select(PartRow.key).where(PartRow.key.in_(chunk), PartRow.seen_on >= today)
+    for chunk in chunks(sorted(parts)):
+        query = select(PartRow.key).where(one_of(session, PartRow.key, chunk), PartRow.seen_on >= today)
         fresh.update(session.scalars(query))
     rows = [
         {"key": key, "content": compressed(parts[key].encode()), "seen_on": today}
@@ -171,10 +172,8 @@ def facets(session: Session, packed: Sequence[bytes]) -> list[dict[str, Any]]:
 def _parts(session: Session, keys: Collection[str]) -> dict[str, bytes]:
     return {
         key: uncompressed(content)
-        for chunk in _chunks(sorted(keys))
-        for key, content in session.execute(select(PartRow.key, PartRow.content).where(PartRow.key.in_(chunk)))
+        for chunk in chunks(sorted(keys))
+        for key, content in session.execute(
+            select(PartRow.key, PartRow.content).where(one_of(session, PartRow.key, chunk))
+        )
     }
-
-
-def _chunks(keys: Sequence[str], size: int = 400) -> Iterator[Sequence[str]]:
-    return (keys[start : start + size] for start in range(0, len(keys), size))

@@ -6,13 +6,14 @@ Rows are written where they differ from what is there, and in the order of their
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from sematic_airflow_provider.artifacts.digest import digest_record
+from sematic_airflow_provider.db.lookups import chunks, one_of
 from sematic_airflow_provider.db.memory import Memory
 from sematic_airflow_provider.db.models import DataRow, DatasetRow, FlowRow, IoRow, JobRow, RunRow, dag_run_key
 from sematic_airflow_provider.db.packed import compressed, store_parts
@@ -25,7 +26,6 @@ from sematic_airflow_provider.lineage.fold import DataRecord, RunRecord
 from sematic_airflow_provider.lineage.naming import dataset_key, job_key
 from sematic_airflow_provider.lineage.told import Told
 
-_CHUNK: Final = 400  # below the number of variables that every database takes in one statement
 _RUN_COLUMNS: Final = [column.name for column in RunRow.__table__.columns]
 IO_COLUMNS: Final = [column.name for column in IoRow.__table__.columns if column.name != "id"]
 
@@ -77,7 +77,9 @@ def project_names(
     ):
         there: set[str] = set()
         for chunk in chunks(sorted(keys)) if not mending else ():
-            there.update(session.scalars(select(getattr(model, column)).where(getattr(model, column).in_(chunk))))
+            there.update(
+                session.scalars(select(getattr(model, column)).where(one_of(session, getattr(model, column), chunk)))
+            )
         new = [{column: key, "namespace": keys[key][0], "name": keys[key][1]} for key in sorted(keys.keys() - there)]
         (insert_or_replace if mending else insert_missing)(session, model, new)
 
@@ -106,7 +108,7 @@ def project_flows(
     project_names(session, (), names, mending=mending)
     there: set[str] = set()
     for chunk in chunks(sorted(found)) if not mending else ():
-        there.update(session.scalars(select(FlowRow.flow_key).where(FlowRow.flow_key.in_(chunk))))
+        there.update(session.scalars(select(FlowRow.flow_key).where(one_of(session, FlowRow.flow_key, chunk))))
     new = sorted(found.keys() - there)
     write = insert_or_replace if mending else insert_missing
     write(session, FlowRow, [_flow_row(key, found[key]) for key in new])
@@ -173,7 +175,7 @@ def _write_edges(session: Session, edges: Sequence[dict[str, Any]], known: Seque
     there: dict[tuple[Any, ...], list[int]] = {}
     columns = [getattr(IoRow, name) for name in IO_COLUMNS]
     for chunk in chunks(known):
-        for edge_id, *edge in session.execute(select(IoRow.id, *columns).where(IoRow.run_id.in_(chunk))):
+        for edge_id, *edge in session.execute(select(IoRow.id, *columns).where(one_of(session, IoRow.run_id, chunk))):
             there.setdefault((*edge[:-1], bytes(edge[-1])), []).append(edge_id)
     new = []
     for row in edges:
@@ -183,8 +185,8 @@ def _write_edges(session: Session, edges: Sequence[dict[str, Any]], known: Seque
         else:
             new.append(row)
     gone = sorted(edge_id for ids in there.values() for edge_id in ids)
-    for start in range(0, len(gone), _CHUNK):
-        session.execute(delete(IoRow).where(IoRow.id.in_(gone[start : start + _CHUNK])))
+    for some in chunks(gone):
+        session.execute(delete(IoRow).where(one_of(session, IoRow.id, some)))
     insert_rows(session, IoRow, new)
 
 
@@ -200,7 +202,7 @@ def _tell_of_data(session: Session, told: Iterable[Told], *, mending: bool) -> N
             best[data.node_id] = (rank, data)
     known: dict[str, str] = {}
     for chunk in chunks(sorted(best)):
-        query = select(DataRow.node_id, DataRow.rank).where(DataRow.node_id.in_(chunk))
+        query = select(DataRow.node_id, DataRow.rank).where(one_of(session, DataRow.node_id, chunk))
         known.update((node_id, rank) for node_id, rank in session.execute(query))
     rows = [
         _data_row(rank, data)
@@ -233,8 +235,3 @@ def _data_row(rank: str, data: Told) -> dict[str, Any]:
         "first_seen": data.seen_at,
         "rank": rank,
     }
-
-
-def chunks(items: Sequence[str]) -> Iterator[Sequence[str]]:
-    """The items in parts that fit into one statement."""
-    return (items[start : start + _CHUNK] for start in range(0, len(items), _CHUNK))

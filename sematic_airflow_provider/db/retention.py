@@ -18,10 +18,11 @@ from sqlalchemy.orm import Session
 from sematic_airflow_provider.artifacts.digest import digest_bytes
 from sematic_airflow_provider.db import removals
 from sematic_airflow_provider.db.event_store import retried, stored_events
+from sematic_airflow_provider.db.lookups import chunks
 from sematic_airflow_provider.db.memory import Memory
 from sematic_airflow_provider.db.models import EventRow, RunRow, UnsealedRow
 from sematic_airflow_provider.db.packed import compressed, store_parts
-from sematic_airflow_provider.db.projection import chunks, project_runs
+from sematic_airflow_provider.db.projection import project_runs
 from sematic_airflow_provider.db.removals import Notice
 from sematic_airflow_provider.db.seals import seal
 from sematic_airflow_provider.db.upserts import insert_rows

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from itertools import accumulate
+from json.encoder import c_make_encoder  # type: ignore[attr-defined]
 from json.encoder import encode_basestring as quote
 from typing import Any, Final, NamedTuple
 
@@ -22,8 +23,15 @@ _LISTS: Final = ("inputs", "outputs")
 _ENCODER: Final = json.JSONEncoder(
     ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False, check_circular=False
 )
-encode: Final = _ENCODER.encode
-"""The canonical text of one value."""
+# As that makes one for each value anew; Python without its C parts has none.
+_write: Final = c_make_encoder and c_make_encoder(None, _ENCODER.default, quote, None, ":", ",", True, False, False)
+
+
+def encode(value: Any) -> str:
+    """The canonical text of one value."""
+    if type(value) is str:
+        return quote(value)
+    return "".join(_write(value, 0)) if _write else _ENCODER.encode(value)
 
 
 class Member(NamedTuple):

@@ -7,6 +7,7 @@ where it lies. What is no case of these keeps the name that it was told under.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
@@ -48,6 +49,7 @@ def of_uri(uri: str) -> Name | None:
     return canonical(namespace, path or "/")
 
 
+@lru_cache(20_000)
 def _by_rule(namespace: str, name: str) -> Name:
     scheme, authority = _scheme(namespace), _authority(namespace)
     if scheme == "file":
