@@ -21,7 +21,7 @@ from benchmarks.lineage.world import World
 from sematic_airflow_provider.db.models import EventRow, IoRow, RunRow
 
 _SIZES: Final = (0.01, 0.1, 1.0)
-_CLIENTS: Final = 4
+_CLIENTS: Final = {1: 8, BATCH: 3}  # threads, by events a request
 
 
 @dataclass
@@ -85,7 +85,7 @@ class Cases:
         for name, count, batch, goal in (("batched", 45_000, BATCH, BATCHED), ("unbatched", 9_000, 1, SINGLE)):
             number = self._events(count)
             say(f"http: {number} events, {name}")
-            found = load.over_http(self.servers, "work", self.world, number, batch=batch, clients=_CLIENTS)
+            found = load.over_http(self.servers, "work", self.world, number, batch=batch, clients=_CLIENTS[batch])
             self.report.figures[f"http {name}"] = asdict(found) | {"rate": found.rate}
             self.report.line("ingest", f"{name}, over HTTP, events/s", found.rate, limit=self._raw.rate, goal=f"{goal}")
             self.report.at_least(f"ingest over HTTP, {name}", found.rate, goal, "events/s")
@@ -100,7 +100,7 @@ class Cases:
         number = self._events(9_000)
         headers = {"Content-Type": "application/json"}
         found = load.posted(
-            url.rstrip("/") + "/api/v1/lineage", headers, load.texts(self.world, number), _CLIENTS, number
+            url.rstrip("/") + "/api/v1/lineage", headers, load.texts(self.world, number), _CLIENTS[1], number
         )
         self.report.figures["marquez"] = asdict(found) | {"rate": found.rate}
         self.report.line("ingest", "Marquez, one by one, events/s", None, peer=found.rate)
