@@ -51,7 +51,7 @@ def drain(args: Namespace) -> None:
             print("\n".join(lines), flush=True)
             if not args.watch:
                 break
-            time.sleep(args.watch)
+            time.sleep(max(1.0, args.watch))
     except (SematicError, OSError) as error:
         raise SystemExit(str(error)) from error
     except KeyboardInterrupt:

@@ -33,6 +33,8 @@ def wake(folder: SpoolFolder, server: Server) -> None:
     """
     if folder.is_held() or Breaker(folder.path).refusal() is not None:
         return
+    if not sys.executable:
+        raise OSError("this process does not know its Python interpreter")
     _started[:] = [process for process in _started if process.poll() is None]
     told = json.dumps({"folder": folder.where, "url": server.url, "key": server.key}).encode()
     with open(_log_of(folder), "ab", opener=_private) as log_file:
