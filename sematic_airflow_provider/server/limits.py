@@ -16,6 +16,7 @@ from fastapi import HTTPException
 
 _POSTERS: Final = 10_000  # whose buckets are kept
 _BURST_SECONDS: Final = 10
+_NOTHING: Final = 1e-6  # seconds
 
 
 class Buckets:
@@ -39,6 +40,7 @@ class Buckets:
             tokens, at = self._filled.pop(poster, (most, now))
             tokens = min(most, tokens + (now - at) * rate)
             wait = max(0.0, (min(float(count), most) - tokens) / rate)
+            wait = wait if wait > _NOTHING else 0.0
             self._filled[poster] = (tokens if wait else tokens - count, now)
             while len(self._filled) > _POSTERS:
                 self._filled.popitem(last=False)

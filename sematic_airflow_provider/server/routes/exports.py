@@ -22,6 +22,7 @@ from sematic_airflow_provider.lineage.exports.subgraph import Subgraph
 from sematic_airflow_provider.lineage.graph import Direction
 from sematic_airflow_provider.server.access import ReadableDep, ReadDagRuns
 from sematic_airflow_provider.server.previews import opened_store
+from sematic_airflow_provider.server.schemas import DetailAnswer
 from sematic_airflow_provider.server.sessions import SessionDep
 
 log = logging.getLogger(__name__)
@@ -54,7 +55,7 @@ _FILES = {
 }
 _ANSWERS: dict[int | str, dict[str, object]] = {
     200: {"description": "the export", "content": {media: {} for media, _ in _FILES.values()}},
-    413: {"description": "it would be too large; the reason says what to narrow"},
+    413: {"model": DetailAnswer, "description": "it would be too large; the reason says what to narrow"},
 }
 _PAGE: dict[int | str, dict[str, object]] = {200: {"description": "one HTML file", "content": {"text/html": {}}}}
 
