@@ -20,6 +20,7 @@ from sematic_airflow_provider.artifacts.ref import ArtifactRef
 log = logging.getLogger(__name__)
 
 _MOST_PULLS = 1000
+_MOST_CHECKS = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +54,15 @@ class Pull:
 class Capture:
     """Reads and writes by digest and key, metrics by name; the last value of a metric counts.
 
-    ``pulls`` are what was fetched of other tasks, with the artifact that it was, where it was one.
+    ``checks`` are what gates judged, each as OpenLineage's facet ``test`` has it. ``pulls`` are what was fetched of other tasks, with the artifact that
+    it was, where it was one.
     """
 
     key: StepKey
     reads: dict[Digest, ArtifactRef] = field(default_factory=dict)
     writes: dict[str, ArtifactRef] = field(default_factory=dict)
     metrics: dict[str, float | str] = field(default_factory=dict)
+    checks: list[dict[str, str]] = field(default_factory=list)
     pulls: dict[Pull, ArtifactRef | None] = field(default_factory=dict)
 
     def note_pull(self, pull: Pull, ref: ArtifactRef | None) -> None:
@@ -134,6 +137,15 @@ def log_metric(name: str, value: float) -> None:
         return
     log.info("metric %s = %s", name, number)
     _current.metrics[name] = number if math.isfinite(number) else str(number)
+
+
+def note_check(name: str, *, passed: bool, expected: str, actual: str) -> None:
+    """A gate has judged something: what was expected and what was there, as people read it. Outside a step, nothing happens."""
+    if _current is not None and len(_current.checks) < _MOST_CHECKS:
+        status = "pass" if passed else "fail"
+        _current.checks.append(
+            {"name": name, "status": status, "severity": "error", "expected": expected, "actual": actual}
+        )
 
 
 def _plain_number(value: Any) -> int | float | None:

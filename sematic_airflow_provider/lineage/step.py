@@ -27,6 +27,7 @@ class StepRecord:
     parameters: dict[str, Any] = field(default_factory=dict)
     resources: dict[str, Any] | None = None
     metrics: dict[str, float | str] = field(default_factory=dict)
+    checks: list[dict[str, str]] = field(default_factory=list)
     facts: dict[str, dict[str, Any]] = field(default_factory=dict)
     """By output key: ``schema`` (fields with name and type) and ``rowCount``, where the value has them."""
     length: int | None = None
@@ -58,6 +59,8 @@ class StepRecord:
             found["sematic_resources"] = self.resources
         if self.metrics:
             found["sematic_metrics"] = {"metrics": dict(self.metrics)}
+        if self.checks:
+            found["test"] = {"tests": [dict(check) for check in self.checks]}
         if self.cache is not None:
             found["sematic_cache"] = self.cache
         return found

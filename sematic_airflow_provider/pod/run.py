@@ -60,6 +60,7 @@ def run(task: PodTask) -> PodResult:
         resources=meter.read(),
         provenance=provenance.end(repository, seeds),
         metrics=record.metrics,
+        checks=record.checks,
         error=error,
         permanent=permanent,
         reads=list(record.reads.values()),

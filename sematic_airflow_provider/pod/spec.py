@@ -111,6 +111,7 @@ class PodResult:
     error: str = ""
     permanent: bool = False
     reads: Sequence[ArtifactRef] = ()
+    checks: Sequence[Mapping[str, str]] = ()
 
     def to_json(self) -> bytes:
         """The result as a document."""
@@ -124,6 +125,7 @@ class PodResult:
                 "error": self.error,
                 "permanent": self.permanent,
                 "reads": [ref.to_json() for ref in self.reads],
+                "checks": [dict(check) for check in self.checks],
             }
         ).encode()
 
@@ -144,6 +146,7 @@ class PodResult:
                 error=record["error"],
                 permanent=record["permanent"] is True,
                 reads=[ArtifactRef.from_json(ref) for ref in record["reads"]],
+                checks=record.get("checks", ()),  # an image with an earlier version of this package tells none
             )
         except (KeyError, TypeError, AttributeError, ValueError) as error:
             raise StepError(f"not the result of a step ({type(error).__name__}: {error}): {data[:200]!r}") from error

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from sematic_airflow_provider.errors import GateFailedError
+from sematic_airflow_provider.lineage.capture import note_check
 
 log = logging.getLogger(__name__)
 
@@ -31,6 +32,12 @@ class Bounds:
             raise ValueError("a bound cannot be NaN")
         if self.min is not None and self.max is not None and self.min > self.max:
             raise ValueError(f"no value lies between min {self.min} and max {self.max}")
+
+    def __str__(self) -> str:
+        """As people read it: ``at least 0.6``."""
+        if self.min is not None and self.max is not None:
+            return f"{self.min} to {self.max}"
+        return f"at least {self.min}" if self.min is not None else f"at most {self.max}"
 
     def violated_by(self, value: float) -> str:
         """How a value violates them; empty when it does not. NaN always does."""
@@ -65,7 +72,8 @@ class GateReport:
 
 
 def check_bounds(metrics: Mapping[str, float], bounds: Mapping[str, Bounds]) -> GateReport:
-    """Pass when every bounded metric is there and within its bounds; log what passed.
+    """Pass when every bounded metric is there and within its bounds; log what passed. What was judged, and how,
+    stands in the lineage of the step that calls it.
 
     Raises:
         GateFailedError: naming every metric that is missing, no number or out of bounds, with its value and limit. A task that raises it is not retried.
@@ -73,6 +81,9 @@ def check_bounds(metrics: Mapping[str, float], bounds: Mapping[str, Bounds]) -> 
     failures, checks = [], []
     for name, limits in bounds.items():
         value = _number(metrics.get(name))
+        passed = value is not None and not limits.violated_by(value)
+        actual = "missing" if name not in metrics else str(metrics[name] if value is None else value)[:200]
+        note_check(name, passed=passed, expected=str(limits), actual=actual)
         if name not in metrics:
             failures.append(f"{name} is missing (there are: {', '.join(sorted(metrics)) or 'none'})")
         elif value is None:

@@ -152,14 +152,14 @@ def _told_by(task: Any, instance: Any, captured: capture.Capture) -> Any:
     """What the OpenLineage provider is told about a task: by our operator itself, for other tasks by our listener."""
     from airflow.providers.openlineage.extractors import OperatorLineage
 
-    from sematic_airflow_provider.worker.openlineage import input_of, metrics_facet, output_of
+    from sematic_airflow_provider.worker.openlineage import checks_facet, input_of, metrics_facet, output_of
 
     if isinstance(task, SematicOperator):
         return task.get_openlineage_facets_on_complete(instance)
     return OperatorLineage(
         inputs=[input_of(ref) for ref in captured.reads.values()],
         outputs=[output_of(ref, {}) for ref in captured.writes.values()],
-        run_facets=metrics_facet(captured.metrics),
+        run_facets=metrics_facet(captured.metrics) | checks_facet(captured.checks),
     )
 
 

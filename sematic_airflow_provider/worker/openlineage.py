@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import attr
@@ -23,6 +23,7 @@ from openlineage.client.facet_v2 import (
     source_code_job,
     source_code_location_job,
     symlinks_dataset,
+    test_run,
 )
 
 from sematic_airflow_provider.artifacts.ref import ArtifactRef
@@ -219,6 +220,11 @@ def metrics_facet(metrics: Mapping[str, float | str]) -> dict[str, RunFacet]:
     return {"sematic_metrics": SematicMetricsRunFacet(metrics=dict(metrics))} if metrics else {}
 
 
+def checks_facet(checks: Sequence[Mapping[str, str]]) -> dict[str, RunFacet]:
+    """The facet of what gates judged in a task that is not a step of ours."""
+    return run_facets(redacted({"test": {"tests": [dict(check) for check in checks]}})) if checks else {}
+
+
 def store_url() -> str:
     """Where artifacts are. Who makes many data sets asks once: the settings are read for it."""
     from sematic_airflow_provider.worker.stores import repository
@@ -313,9 +319,14 @@ def _parameters(fields: Mapping[str, Any]) -> RunFacet:
     )
 
 
+def _tests(fields: Mapping[str, Any]) -> RunFacet:
+    return test_run.TestRunFacet(tests=[test_run.TestExecution(**check) for check in fields["tests"]])
+
+
 _STANDARD: Mapping[str, Callable[[Mapping[str, Any]], RunFacet]] = {
     "environmentVariables": _environment,
     "executionParameters": _parameters,
+    "test": _tests,
 }
 
 

@@ -201,6 +201,7 @@ class SematicOperator(DecoratedOperator, PythonOperator):
             told.end(record, store, seeds)
             store.scratch.clear()
             record.metrics = record.metrics or step.metrics
+            record.checks = record.checks or step.checks
             if record.resources is None:
                 record.resources = meter.read()
         self._attach_to_outlets(context, record, store)

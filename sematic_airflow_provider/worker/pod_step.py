@@ -128,6 +128,7 @@ def _image_digest(pod: Any) -> str | None:
 def _fill(record: StepRecord, result: PodResult) -> None:
     record.resources = dict(result.resources)
     record.metrics = dict(result.metrics)
+    record.checks = [dict(check) for check in result.checks]
     there = {name: value for name, value in result.provenance.items() if name != "git"}
     record.environment = {name: redacted_text(value) for name, value in (there.pop("environment", None) or {}).items()}
     digest = there.get("imageDigest") or (record.provenance or {}).get("imageDigest")

@@ -23,6 +23,7 @@ def tell_of_task(task_instance: Any, step: Capture | None, state: str) -> None:
     from airflow.providers.openlineage.utils.emission_policy import resolve_task_emission_policy
 
     from sematic_airflow_provider.worker.openlineage import (
+        checks_facet,
         input_of,
         metrics_facet,
         output_of,
@@ -40,7 +41,7 @@ def tell_of_task(task_instance: Any, step: Capture | None, state: str) -> None:
     place = store_url() if step and (step.reads or step.writes) else None
     inputs: list[Any] = [input_of(ref, place) for ref in step.reads.values()] if step else []
     outputs: list[Any] = [output_of(ref, {}, place) for ref in step.writes.values()] if step else []
-    told: dict[str, Any] = metrics_facet(step.metrics) if step else {}
+    told: dict[str, Any] = metrics_facet(step.metrics) | checks_facet(step.checks) if step else {}
     of_job: dict[str, Any] = {}
     if policy.extract_operator_metadata:
         context = task_instance.get_template_context()

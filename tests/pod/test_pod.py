@@ -124,6 +124,7 @@ def test_a_closed_gate_is_permanent(repository: Repository) -> None:
     assert result is not None
     assert result.permanent
     assert "the gate is closed" in result.error
+    assert [(check["name"], check["status"], check["actual"]) for check in result.checks] == [("auc", "fail", "0.5")]
 
 
 def test_a_result_that_cannot_be_stored_is_permanent(repository: Repository) -> None:
