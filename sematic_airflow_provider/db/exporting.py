@@ -153,25 +153,32 @@ def _run_facts(session: Session, graph: LineageGraph, readable: Readable) -> dic
 
 
 def _data_facts(session: Session, graph: LineageGraph) -> dict[str, DataFacts]:
-    """As those runs told that the asker may read: writes before reads, latest first."""
-    nodes = [node.id for node in graph.nodes if node.kind != "run" and not node.locked]
-    wanted = set(nodes)
-    best: dict[str, tuple[bool, dt.datetime, int]] = {}
+    """As those runs told that the asker may read: as the latest write has it, and what that does not say as the latest read has it."""
+    wanted = {node.id for node in graph.nodes if node.kind != "run" and not node.locked}
+    latest: dict[tuple[str, str], tuple[dt.datetime, int]] = {}
     first: dict[str, dt.datetime] = {}
     for ids in chunks(_open_runs(graph)):
         query = select(IoRow.id, IoRow.node_id, IoRow.direction, IoRow.at).where(IoRow.run_id.in_(ids))
         for io_id, node_id, direction, at in session.execute(query):
             if node_id in wanted:
-                best[node_id] = max(best.get(node_id, (False, at, io_id)), (direction == "write", at, io_id))
+                key = (node_id, direction)
+                latest[key] = max(latest.get(key, (at, io_id)), (at, io_id))
                 first[node_id] = min(first.get(node_id, at), at)
     told: dict[int, Mapping[str, Any]] = {}
-    for io_ids in chunks([str(io_id) for _, _, io_id in best.values()], _AT_ONCE):
-        rows = session.execute(select(IoRow.id, IoRow.facets).where(IoRow.id.in_([int(i) for i in io_ids]))).all()
+    for numbers in chunks([str(io_id) for _, io_id in latest.values()], _AT_ONCE):
+        rows = session.execute(select(IoRow.id, IoRow.facets).where(IoRow.id.in_([int(n) for n in numbers]))).all()
         told.update(zip([io_id for io_id, _ in rows], facets(session, [packed for _, packed in rows]), strict=True))
+
+    def as_told(node_id: str, direction: str) -> Mapping[str, Any]:
+        return told.get(latest.get((node_id, direction), (None, -1))[1], {})
+
     return {
-        node_id: DataFacts(_fields(told[best[node_id][2]]), _statistics(told[best[node_id][2]]), first[node_id])
-        for node_id in nodes
-        if node_id in best
+        node_id: DataFacts(
+            _fields(as_told(node_id, "write")) or _fields(as_told(node_id, "read")),
+            _statistics(as_told(node_id, "write")) or _statistics(as_told(node_id, "read")),
+            at,
+        )
+        for node_id, at in first.items()
     }
 
 

@@ -217,7 +217,9 @@ def _template() -> Any:
 
     loader = PackageLoader("sematic_airflow_provider.lineage.exports", "templates")
     environment = Environment(loader=loader, autoescape=True, finalize=_told, trim_blocks=True, lstrip_blocks=True)
-    environment.filters.update(moment=_moment, size=_size, took=_took, plain=_plain, anchor=anchor, list_of=_list)
+    environment.filters.update(
+        moment=_moment, size=_size, took=_took, count=_count, plain=_plain, anchor=anchor, list_of=_list
+    )
     return environment.get_template("report.html.j2")
 
 
@@ -233,6 +235,10 @@ def _size(value: Any) -> str:
         amount /= 1000
         units.pop(0)
     return f"{amount:.0f} {units[0]}" if units[0] == "B" else f"{amount:.1f} {units[0]}"
+
+
+def _count(value: Any) -> str:
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else ""
 
 
 def _took(seconds: Any) -> str:
