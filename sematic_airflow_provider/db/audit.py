@@ -24,7 +24,8 @@ from sematic_airflow_provider.db.anchors import Anchor
 from sematic_airflow_provider.db.event_store import subject_key
 from sematic_airflow_provider.db.models import EventRow, SealRow, UnsealedRow
 from sematic_airflow_provider.db.packed import PartTexts, texts
-from sematic_airflow_provider.db.removals import Notice, Ranges
+from sematic_airflow_provider.db.ranges import Ranges, ranges_of
+from sematic_airflow_provider.db.removals import Notice
 from sematic_airflow_provider.db.seals import BEFORE_THE_FIRST, NO_DIGEST, Entry, entries_of, seal_hash
 from sematic_airflow_provider.errors import EventRejectedError
 from sematic_airflow_provider.lineage import rollup
@@ -205,7 +206,7 @@ class _Verification:
                 elif row.number >= self._since:
                     self._event(row, event_id, digest, events.get(event_id))
                 last = max(last, event_id)
-            for first, until in removals.ranges_of({event_id for event_id, _ in some}):
+            for first, until in ranges_of(event_id for event_id, _ in some):
                 self._covered.add(first, until)
 
     def _events(self, entries: Sequence[Entry]) -> dict[int, tuple[Any, bytes | None]]:

@@ -5,10 +5,9 @@ Like all entries they are sealed, so what is gone without one was removed by som
 
 from __future__ import annotations
 
-import bisect
 import datetime as dt
 import json
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -18,6 +17,7 @@ from sqlalchemy.orm import Session
 from sematic_airflow_provider.artifacts.digest import canonical_json, digest_record
 from sematic_airflow_provider.db.models import EventRow
 from sematic_airflow_provider.db.packed import texts
+from sematic_airflow_provider.db.ranges import Ranges
 from sematic_airflow_provider.lineage.naming import short_key
 
 KIND: Final = "removal"
@@ -50,42 +50,6 @@ class Notice:
                 "user": self.user,
             }
         )
-
-
-class Ranges:
-    """A set of whole numbers that mostly follow one another: memory grows with the gaps, not with the numbers."""
-
-    def __init__(self) -> None:
-        self._starts: list[int] = []
-        self._ends: list[int] = []
-
-    def __contains__(self, number: int) -> bool:
-        at = bisect.bisect_right(self._starts, number) - 1
-        return at >= 0 and number <= self._ends[at]
-
-    def add(self, first: int, last: int) -> None:
-        """Add all numbers from the first to the last."""
-        low = bisect.bisect_left(self._ends, first - 1)
-        high = bisect.bisect_right(self._starts, last + 1)
-        if low < high:
-            first, last = min(first, self._starts[low]), max(last, self._ends[high - 1])
-        self._starts[low:high], self._ends[low:high] = [first], [last]
-
-    @property
-    def last(self) -> int:
-        """The greatest; 0 where there is none."""
-        return self._ends[-1] if self._ends else 0
-
-
-def ranges_of(ids: Collection[int]) -> tuple[tuple[int, int], ...]:
-    """Ids as rows without gaps."""
-    found: list[tuple[int, int]] = []
-    for number in sorted(ids):
-        if found and number == found[-1][1] + 1:
-            found[-1] = (found[-1][0], number)
-        else:
-            found.append((number, number))
-    return tuple(found)
 
 
 def notices(session: Session) -> Iterator[tuple[int, Notice]]:

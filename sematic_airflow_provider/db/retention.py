@@ -23,6 +23,7 @@ from sematic_airflow_provider.db.memory import Memory
 from sematic_airflow_provider.db.models import EventRow, RunRow, UnsealedRow
 from sematic_airflow_provider.db.packed import compressed, store_parts
 from sematic_airflow_provider.db.projection import project_runs
+from sematic_airflow_provider.db.ranges import ranges_of
 from sematic_airflow_provider.db.removals import Notice
 from sematic_airflow_provider.db.seals import seal
 from sematic_airflow_provider.db.upserts import insert_rows
@@ -135,7 +136,7 @@ def _roll_up(session: Session, run_ids: Sequence[str], policy: Policy, cut: dt.d
     )
     going = {row[0]: int(row[1]) for row in session.execute(query)}
     now = dt.datetime.now(dt.timezone.utc)
-    notice = Notice(now, policy.keep_days, cut, policy.user, removals.ranges_of(going)).text()
+    notice = Notice(now, policy.keep_days, cut, policy.user, ranges_of(going)).text()
     rows, parts = _rows(rolled, memory, now)
     rows.append(_row(digest_bytes(notice), removals.KIND, now, compressed(notice), subject_key=removals.SUBJECT))
     store_parts(session, parts)

@@ -15,12 +15,13 @@ from collections.abc import Iterable, Iterator
 from typing import Any, Final, NamedTuple
 from weakref import WeakKeyDictionary
 
-from sqlalchemy import delete, func, insert, select
+from sqlalchemy import delete, func, insert, or_, select
 from sqlalchemy.exc import IntegrityError, OperationalError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from sematic_airflow_provider.artifacts.digest import Digest, digest_bytes, digest_record
 from sematic_airflow_provider.db.models import EventRow, SealRow, UnsealedRow
+from sematic_airflow_provider.db.ranges import ranges_of
 
 log = logging.getLogger(__name__)
 
@@ -31,8 +32,8 @@ NO_DIGEST: Final = "0" * 64
 """Stands in a seal for an event that was removed from the log while it waited."""
 
 MOST: Final = 5000
-_PAUSE: Final = 0.5
-_CHUNK: Final = 1000
+_PAUSE: Final = 1.0
+_CHUNK: Final = 200
 _ENTRY: Final = struct.Struct(">q32s")
 _LOST: Final = ("locked", "deadlock", "lock wait", "could not serialize", "nowait")
 
@@ -55,6 +56,12 @@ def seal(session: Session, most: int = MOST) -> int:
     Raises:
         SQLAlchemyError: the database failed; what waits goes on waiting.
     """
+    waits = session.scalar(select(UnsealedRow.event_id).limit(1)) is not None
+    session.rollback()  # nothing was written
+    return _seal(session, most) if waits else 0
+
+
+def _seal(session: Session, most: int) -> int:
     sealed = 0
     while True:
         try:
@@ -87,7 +94,7 @@ def seal_soon(session: Session) -> None:
         return
     _sealed_at[engine] = now
     try:
-        seal(session)
+        _seal(session, MOST)
     except SQLAlchemyError as error:
         log.warning("events cannot be sealed now, they go on waiting: %s", str(error).splitlines()[0])
 
@@ -130,10 +137,8 @@ def entries_of(data: bytes) -> Iterator[Entry]:
 
 
 def _seal_block(session: Session, most: int) -> int:
-    if session.scalar(select(UnsealedRow.event_id).limit(1)) is None:
-        return 0
-    last = head(session)  # before the queue: what another sealer has taken from it since makes its number ours
-    if last is not None and not _held(session, last.number):
+    last = _held(session)  # before the queue is read: who has sealed any of it since has made the seal that would be ours
+    if last is None and head(session) is not None:
         return 0
     waiting = session.execute(
         select(UnsealedRow.event_id, EventRow.digest)
@@ -155,15 +160,16 @@ def _seal_block(session: Session, most: int) -> int:
         "hash": seal_hash(number, now, len(waiting), entries, previous),
     }
     session.execute(insert(SealRow), row)
-    ids = [event_id for event_id, _ in waiting]
-    for start in range(0, len(ids), _CHUNK):
-        session.execute(delete(UnsealedRow).where(UnsealedRow.event_id.in_(ids[start : start + _CHUNK])))
-    return len(ids)
+    # What came in meanwhile has ids in gaps between these, if anywhere: rows without gaps hold nothing else.
+    rows = ranges_of(event_id for event_id, _ in waiting)
+    for start in range(0, len(rows), _CHUNK):
+        some = (UnsealedRow.event_id.between(*pair) for pair in rows[start : start + _CHUNK])
+        session.execute(delete(UnsealedRow).where(or_(*some)))
+    return len(waiting)
 
 
-def _held(session: Session, number: int) -> bool:
-    """Hold the last seal until the transaction ends; False where another process holds it, or has made the next one."""
-    query = select(SealRow.number).where(SealRow.number == number).with_for_update(skip_locked=True)
-    if session.scalar(query) is None:
-        return False
-    return session.scalar(select(func.max(SealRow.number))) == number
+def _held(session: Session) -> Any:
+    """Hold the last seal until the transaction ends; None where another process holds it, or there is none."""
+    last = select(func.max(SealRow.number)).scalar_subquery()
+    query = select(SealRow.number, SealRow.hash).where(SealRow.number == last).with_for_update(skip_locked=True)
+    return session.execute(query).first()
