@@ -52,7 +52,7 @@ def of_uri(uri: str) -> Name | None:
 @lru_cache(20_000)
 def _by_rule(namespace: str, name: str) -> Name:
     scheme, authority = _scheme(namespace), _authority(namespace)
-    if scheme == "file":
+    if scheme == "file" or (not namespace and name.startswith("/")):
         return ("file" if authority.lower() in _HERE else f"file://{authority}", _absolute(name))
     if scheme == "hdfs" and authority:
         return f"hdfs://{authority}", _absolute(name)

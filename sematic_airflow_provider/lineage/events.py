@@ -186,6 +186,9 @@ def _check_datasets(value: Any, field: str) -> None:
     for index, dataset in enumerate(value):
         if type(dataset) is not dict:
             raise EventRejectedError(f"{field}[{index}]", "must be an object")
-        _text(dataset, "namespace", f"{field}[{index}]")
-        _text(dataset, "name", f"{field}[{index}]")
+        name = _text(dataset, "name", f"{field}[{index}]")
+        if dataset.get("namespace") != "" or not name.startswith(
+            "/"
+        ):  # Airflow's provider tells so of a file by its path
+            _text(dataset, "namespace", f"{field}[{index}]")
         _facets(dataset, f"{field}[{index}].facets")

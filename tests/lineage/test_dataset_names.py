@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from sematic_airflow_provider.errors import EventRejectedError
 from sematic_airflow_provider.lineage.dataset_names import canonical, of_uri
 from sematic_airflow_provider.lineage.events import parse_event
 from sematic_airflow_provider.lineage.fold import fold
@@ -21,6 +22,7 @@ from tests.events import task_event
         (("file://localhost", "/data/raw.csv"), ("file", "/data/raw.csv")),
         (("file://nas", "data/raw.csv"), ("file://nas", "/data/raw.csv")),
         (("file", "/"), ("file", "/")),
+        (("", "/data/raw.csv"), ("file", "/data/raw.csv")),
         (("s3://lake", "/raw/flights/"), ("s3://lake", "raw/flights")),
         (("s3a://lake", "raw/flights"), ("s3://lake", "raw/flights")),
         (("gcs://lake", "raw"), ("gs://lake", "raw")),
@@ -93,6 +95,16 @@ def test_one_file_under_two_names_is_one_data_set_of_a_run() -> None:
     ]
     (data,) = fold([parse_event(event)]).data
     assert (data.namespace, data.name) == ("file", "/data/raw.csv")
+
+
+def test_a_file_without_a_namespace_as_airflows_provider_tells_of_a_plain_path_is_taken() -> None:
+    event = task_event("COMPLETE", "join")
+    event["inputs"] = [{"namespace": "", "name": "/data/raw.csv"}]
+    (data,) = fold([parse_event(event)]).data
+    assert (data.namespace, data.name) == ("file", "/data/raw.csv")
+    event["inputs"] = [{"namespace": "", "name": "raw"}]
+    with pytest.raises(EventRejectedError, match="namespace"):
+        parse_event(event)
 
 
 def test_a_symlink_that_only_the_last_event_tells_counts_for_the_run() -> None:
