@@ -59,7 +59,7 @@ soak: $(VENV)/ready ## faults, kills and collections without end, on each kind o
 	$(BIN)/python -m tests.soak.faults --minutes $(or $(MINUTES),10)
 	SEMATIC_OUTAGE_SECONDS=$$(( 60 * $(or $(MINUTES),10) )) $(BIN)/python -m pytest integration/test_delivery.py -k away_under_load
 
-bench: $(VENV)/ready ## a benchmark by its name: make bench NAME=artifacts (or cache, growth, s3, steps)
+bench: $(VENV)/ready ## a benchmark by its name: make bench NAME=artifacts (or cache, growth, lineage, s3, steps)
 	$(BIN)/python -m benchmarks $(NAME)
 
 ui: $(STATIC) ## build the Lineage UI into the package

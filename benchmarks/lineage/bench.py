@@ -64,7 +64,7 @@ def main(arguments: Sequence[str] = ()) -> int:
             "postgresql": SETTINGS,
         }
         path = keep("lineage", report.figures | {"notes": report.notes}, report.goals, versions, setting)
-        if "curve" in report.figures:
+        if "curve" in report.figures and options.scale >= 1:
             CURVE.parent.mkdir(exist_ok=True)
             CURVE.write_text(drawing(report.figures["curve"]))
         print(f"\nkept in benchmarks/results/{path.name}")
