@@ -20,7 +20,7 @@ from sqlalchemy.orm import Session
 from sematic_airflow_provider.db.lookups import chunks, one_of
 from sematic_airflow_provider.db.memory import LONG, Memory, Prefix, memory_of
 from sematic_airflow_provider.db.models import EventRow, RunRow, UnsealedRow
-from sematic_airflow_provider.db.packed import compressed, store_parts, texts
+from sematic_airflow_provider.db.packed import compressed, texts
 from sematic_airflow_provider.db.projection import project_flows, project_names, project_runs
 from sematic_airflow_provider.db.seals import seal_soon
 from sematic_airflow_provider.db.upserts import insert_rows
@@ -123,8 +123,8 @@ class _Batch:
         fresh = self._unknown(unique)
         self.new = {event.digest for event in fresh}
         if fresh:
-            self._append(fresh)
-            self.project(sorted({event.run_id for event in fresh if event.run_id}), fresh, known)
+            parts = self._append(fresh)
+            self.project(sorted({event.run_id for event in fresh if event.run_id}), fresh, known, parts)
             self._flows = project_flows(self._session, fresh, self._memory)
             project_names(self._session, *_names(fresh))
         return len(fresh)
@@ -159,10 +159,10 @@ class _Batch:
             )
         return [event for digest, event in unique.items() if digest not in known]
 
-    def _append(self, events: Sequence[Event]) -> None:
+    def _append(self, events: Sequence[Event]) -> dict[str, str]:
+        """Append events; gives the parts of their texts, which are still to be stored."""
         now = dt.datetime.now(dt.timezone.utc)
         apart = [self._memory.cutter.cut(event.text, event.members) for event in events]
-        store_parts(self._session, {key: part for one in apart for key, part in one.parts.items()})
         rows = [
             {
                 "digest": event.digest,
@@ -179,9 +179,23 @@ class _Batch:
         for chunk in chunks([event.digest for event in events]):
             ids = select(EventRow.id).where(one_of(self._session, EventRow.digest, chunk))
             self._session.execute(insert(UnsealedRow).from_select(["event_id"], ids))
+        return {key: part for one in apart for key, part in one.parts.items()}
 
-    def project(self, run_ids: Sequence[str], fresh: Sequence[Event], known: Collection[str] | None = None) -> None:
-        """Fold these runs from all their events; ``fresh`` are those that were appended just now, ``known`` the runs that have rows."""
+    def project(
+        self,
+        run_ids: Sequence[str],
+        fresh: Sequence[Event],
+        known: Collection[str] | None = None,
+        parts: Mapping[str, str] | None = None,
+    ) -> None:
+        """Fold these runs from all their events, and store parts of texts.
+
+        Args:
+            run_ids: of the runs.
+            fresh: events that were appended just now.
+            known: the runs that have rows, where that is known; they are locked.
+            parts: of what was appended.
+        """
         known = self.lock(run_ids) if known is None else known
         of_runs: dict[str, list[Event]] = {run_id: [] for run_id in run_ids}
         for event in fresh:
@@ -197,7 +211,7 @@ class _Batch:
             id(member.value): event.text[member.start : member.end] for event in fresh for member in event.members
         }
         told = (data for events in of_runs.values() for data in told_data(events))
-        project_runs(self._session, records, told, known, facet_texts, self._memory, mending=self._mending)
+        project_runs(self._session, records, told, known, facet_texts, self._memory, parts=parts, mending=self._mending)
 
     def stored(self, run_ids: Sequence[str], new: Collection[str]) -> dict[str, tuple[list[Event], int]]:
         """The events of these runs that were committed before, but of long runs only those that count; and how many there are."""

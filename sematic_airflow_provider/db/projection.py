@@ -38,6 +38,7 @@ def project_runs(
     texts: Mapping[int, str],
     memory: Memory,
     *,
+    parts: Mapping[str, str] | None = None,
     mending: bool = False,
 ) -> None:
     """Write these runs, their data and edges, in place of what there is of them.
@@ -49,17 +50,18 @@ def project_runs(
         known: those that have rows.
         texts: of facets, by ``id``, as far as they are known.
         memory: of the database.
+        parts: more of them, to be stored with those of the runs.
         mending: write also what seems to be there, since it may have been altered.
     """
-    parts: dict[str, str] = {}
-    rows = [run_row(record, _packed(record.facets, texts, parts, memory)) for record in records]
+    found = dict(parts or {})
+    rows = [run_row(record, _packed(record.facets, texts, found, memory)) for record in records]
     node_ids = {id(data): data.node_id for record in records for data in record.data}
     edges = [
-        io_row(record, data, node_ids[id(data)], _packed(data.facets, {}, parts, memory))
+        io_row(record, data, node_ids[id(data)], _packed(data.facets, {}, found, memory))
         for record in records
         for data in record.data
     ]
-    store_parts(session, parts)
+    store_parts(session, found)
     # A run that two transactions make at once is refused to one of them, which then tries again with the other's events.
     insert_rows(session, RunRow, [row for row in rows if row["run_id"] not in known])
     insert_or_replace(session, RunRow, [row for row in rows if row["run_id"] in known])

@@ -13,12 +13,11 @@ from sematic_airflow_provider.db.event_store import ingested
 from sematic_airflow_provider.db.sessions import lineage_session
 from sematic_airflow_provider.errors import EventRejectedError
 from sematic_airflow_provider.lineage.events import MAX_BYTES, Event, json_of_text, parse_event
-from sematic_airflow_provider.server.access import PosterDep, check_may_post, poster_name
+from sematic_airflow_provider.lineage.pausing import no_collections
+from sematic_airflow_provider.server.access import PosterDep, check_may_post, check_may_send
 from sematic_airflow_provider.server.documented import BATCH_BODY, BATCH_TAKEN, EVENT_BODY, REFUSALS
 from sematic_airflow_provider.server.gathering import Gatherer
-from sematic_airflow_provider.server.limits import check_rate
 from sematic_airflow_provider.server.schemas import AcceptedAnswer, BatchAnswer
-from sematic_airflow_provider.settings import load_settings
 
 router = APIRouter(tags=["events"])
 T = TypeVar("T")
@@ -33,7 +32,7 @@ async def post_event(request: Request, user: PosterDep) -> AcceptedAnswer:
 
     def take(record: Any) -> bool:
         event = parse_event(record)
-        check_rate(poster_name(request, user), 1, load_settings().lineage_rate_limit)
+        check_may_send(request, user, 1)
         check_may_post(user, [event])
         return _GATHERER.take(event)
 
@@ -49,7 +48,7 @@ async def post_batch(request: Request, user: PosterDep) -> Any:
             raise HTTPException(422, "the body must be a JSON array of events")
         if len(records) > _MAX_BATCH:
             raise HTTPException(413, f"the array has {len(records)} events, the most is {_MAX_BATCH}: send several")
-        check_rate(poster_name(request, user), len(records), load_settings().lineage_rate_limit)
+        check_may_send(request, user, len(records))
         events, failed = _parsed(records)
         check_may_post(user, events)
         if events:
@@ -110,7 +109,8 @@ async def _of_body(request: Request, limit: int, take: Callable[[Any], T]) -> T:
 
     def work() -> T:
         data = b"".join(parts)
-        return take(json_of_text(_unzipped(data, limit) if encoding.endswith("gzip") else data))
+        with no_collections():
+            return take(json_of_text(_unzipped(data, limit) if encoding.endswith("gzip") else data))
 
     return await run_in_threadpool(work)
 
