@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, and_, exists, false, func, or_, select
 from sqlalchemy.orm import Session, aliased, defer
 
-from sematic_airflow_provider.db.models import DataRow, DatasetRow, JobRow, RunRow
+from sematic_airflow_provider.db.models import DataRow, DatasetRow, IoRow, JobRow, RunRow
 from sematic_airflow_provider.db.nodes import Readable, everything, nodes, run_nodes
 from sematic_airflow_provider.db.scans import EVERY, After, Page, Scan, contains, keys_of_names, page_of
 from sematic_airflow_provider.lineage.graph import ArtifactNode, DatasetNode, RunNode
@@ -19,6 +19,7 @@ FAILED: Final = ("failed", "upstream_failed")
 _LATEST_BUDGET: Final = 5_000  # each row costs one more look into an index
 _SHORT_PREFIX: Final = 4
 _PREFIXED: Final = 1_000
+_OTHER_NAMES: Final = 20_000  # writes that are looked at
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,7 @@ class RunFilter:
 
 @dataclass(frozen=True, slots=True)
 class DataFilter:
-    """Which data; what is None does not matter. ``name`` is part of the name that was told first, ``digest`` how the digest begins."""
+    """Which data; what is None does not matter. ``name`` is part of a name, ``digest`` how the digest begins."""
 
     name: str | None = None
     namespace: str | None = None
@@ -119,10 +120,11 @@ def artifacts(
 ) -> Page[ArtifactNode]:
     """Artifacts by when they were first told of."""
 
-    def conditions(c: Any) -> list[ColumnElement[bool]]:
-        return [c.digest.is_not(None), *_data_conditions(c, wanted)]
+    def conditions(c: Any, asked: DataFilter) -> list[ColumnElement[bool]]:
+        return [c.digest.is_not(None), *_data_conditions(c, asked)]
 
-    return page_of(session, _data_scan(session, wanted, span, conditions), after, limit, _data(session, readable))
+    scan = _data_scan(session, wanted, span, conditions, by_any_name=True)
+    return page_of(session, scan, after, limit, _data(session, readable))
 
 
 def datasets(
@@ -131,27 +133,27 @@ def datasets(
     """The newest version of each data set, by when that was first told of."""
     later = aliased(DataRow)
 
-    def conditions(c: Any) -> list[ColumnElement[bool]]:
+    def conditions(c: Any, asked: DataFilter) -> list[ColumnElement[bool]]:
         after_it = or_(
             later.first_seen > c.first_seen, and_(later.first_seen == c.first_seen, later.node_id > c.node_id)
         )
         newer = exists().where(later.dataset_key == c.dataset_key, later.first_seen >= c.first_seen, after_it)
-        return [~newer, *_data_conditions(c, wanted)]
+        return [~newer, *_data_conditions(c, asked)]
 
-    scan = _data_scan(session, wanted, span, conditions)
+    scan = _data_scan(session, wanted, span, conditions, by_any_name=False)
     return page_of(session, replace(scan, budget=_LATEST_BUDGET), after, limit, _data(session, readable))
 
 
-def versions(
-    session: Session, key: str, after: After | None, limit: int, readable: Readable = everything
-) -> Page[ArtifactNode | DatasetNode]:
-    """All versions of a data set, latest first."""
-    scan = Scan(DataRow.first_seen, DataRow.node_id, [DataRow.dataset_key == key])
-    return page_of(session, scan, after, limit, _data(session, readable))
-
-
-def _data_scan(session: Session, wanted: DataFilter, span: Span, conditions: Any) -> Scan:
+def _data_scan(
+    session: Session,
+    wanted: DataFilter,
+    span: Span,
+    conditions: Callable[[Any, DataFilter], Sequence[ColumnElement[bool]]],
+    *,
+    by_any_name: bool,
+) -> Scan:
     drivers: Sequence[ColumnElement[bool]] = [EVERY]
+    asked = wanted
     if wanted.digest is not None and len(wanted.digest) >= _SHORT_PREFIX:
         within = DataRow.digest.between(wanted.digest, wanted.digest.ljust(64, "f"))
         some = select(DataRow.node_id).where(within).order_by(DataRow.digest).limit(_PREFIXED)
@@ -159,9 +161,28 @@ def _data_scan(session: Session, wanted: DataFilter, span: Span, conditions: Any
     elif wanted.name is not None:
         keys = keys_of_names(session, DatasetRow.dataset_key, DatasetRow.name, wanted.name)
         if keys is not None:
+            asked = replace(wanted, name=None)  # as the keys say it
             drivers = [DataRow.dataset_key == key for key in keys] or [false()]
+            if keys and by_any_name and (others := _known_by_other_names(session, keys)):
+                drivers = [*drivers, DataRow.node_id.in_(others)]
     also = [DataRow.dataset_key, DataRow.digest, DataRow.type, DataRow.namespace, DataRow.name]
-    return Scan(DataRow.first_seen, DataRow.node_id, drivers, also, conditions, span.since, span.until)
+    return Scan(
+        DataRow.first_seen, DataRow.node_id, drivers, also, lambda c: conditions(c, asked), span.since, span.until
+    )
+
+
+def _known_by_other_names(session: Session, keys: Sequence[str]) -> list[str]:
+    """Data that were written under one of these names, and told of under another one first."""
+    some = (
+        select(IoRow.node_id)
+        .where(IoRow.dataset_key.in_(keys), IoRow.direction == "write")
+        .limit(_OTHER_NAMES)
+        .subquery()
+    )
+    query = (
+        select(DataRow.node_id).join(some, some.c.node_id == DataRow.node_id).where(DataRow.dataset_key.not_in(keys))
+    )
+    return list(session.scalars(query.distinct().limit(_PREFIXED)))
 
 
 def _data_conditions(c: Any, wanted: DataFilter) -> list[ColumnElement[bool]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +20,7 @@ from sematic_airflow_provider.lineage.graph import Direction, LineageGraph, asse
 from sematic_airflow_provider.lineage.naming import dataset_key
 
 _MAX_SEEDS = 2000
+_MAX_EDGES = 10_000  # of a data set, in each direction, among which its versions are looked for
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +33,7 @@ class Extent:
 
 
 def dag_run_seeds(session: Session, dag_id: str, dag_run_id: str) -> list[str]:
-    """The node ids of a Dag run's task runs, oldest first.
+    """The node ids of a Dag run's task runs, oldest first, and of the runs of other producers that it started without a task.
 
     Raises:
         NodeNotFoundError: it has no lineage.
@@ -39,7 +41,17 @@ def dag_run_seeds(session: Session, dag_id: str, dag_run_id: str) -> list[str]:
     query = select(RunRow.run_id).where(
         RunRow.dag_id == dag_id, RunRow.dag_run_id == dag_run_id, RunRow.task_id.is_not(None)
     )
-    return _seeds(session, query, f"Dag run {dag_run_id} of {dag_id}")
+    own = select(RunRow.run_id).where(
+        RunRow.dag_id == dag_id, RunRow.dag_run_id == dag_run_id, RunRow.task_id.is_(None)
+    )
+    parts = select(RunRow.run_id).where(RunRow.parent_run_id.in_(own), RunRow.dag_id.is_(None))
+    beside = [f"run:{run_id}" for run_id in session.scalars(parts.order_by(RunRow.run_id).limit(_MAX_SEEDS))]
+    try:
+        return [*_seeds(session, query, f"Dag run {dag_run_id} of {dag_id}"), *beside]
+    except NodeNotFoundError:
+        if not beside:
+            raise
+        return beside
 
 
 def task_seeds(session: Session, dag_id: str, dag_run_id: str, task_id: str, map_index: int | None) -> list[str]:
@@ -83,18 +95,29 @@ def artifact_seed(session: Session, digest: str) -> list[str]:
 
 
 def dataset_seeds(session: Session, namespace: str, name: str, version: str | None = None) -> list[str]:
-    """The node ids of a data set, latest first: of all its versions, or of the one that is named.
+    """The node ids of a data set, those read or written last first: of all its versions, or of the one that is named.
+
+    The same bytes may be known by another name too, so it is the reads and writes under this name that count.
 
     Raises:
         NodeNotFoundError: no event has told of it.
     """
-    query = select(DataRow.node_id).where(DataRow.dataset_key == dataset_key(namespace, name))
+    key = dataset_key(namespace, name)
+    told: dict[str, dt.datetime] = {}
+    for direction in ("write", "read"):
+        query = select(IoRow.node_id, IoRow.at).where(IoRow.dataset_key == key, IoRow.direction == direction)
+        for node_id, at in session.execute(query.order_by(IoRow.at.desc()).limit(_MAX_EDGES)):
+            told[node_id] = max(at, told.get(node_id, at))
+    ids = sorted(told, key=lambda node_id: (told[node_id], node_id), reverse=True)[:_MAX_SEEDS]
     if version is not None:
-        query = query.where(or_(DataRow.version == version, DataRow.digest == version))
-    ids = list(session.scalars(query.order_by(DataRow.first_seen.desc(), DataRow.node_id.desc()).limit(_MAX_SEEDS)))
+        matching: set[str] = set()
+        for chunk in chunks(ids):
+            of = or_(DataRow.version == version, DataRow.digest == version)
+            matching.update(session.scalars(select(DataRow.node_id).where(DataRow.node_id.in_(chunk), of)))
+        ids = [node_id for node_id in ids if node_id in matching]
     if not ids:
-        of = f"version {version} of " if version is not None else ""
-        raise NodeNotFoundError(f"no lineage of {of}a data set {name} in {namespace}")
+        told_of = f"version {version} of " if version is not None else ""
+        raise NodeNotFoundError(f"no lineage of {told_of}a data set {name} in {namespace}")
     return ids
 
 
@@ -168,8 +191,8 @@ def runs_that_touched(session: Session, node_id: str, direction: str, limit: int
 
 def write_facets(session: Session, node_id: str) -> Mapping[str, Any]:
     """The facets of some write of an artifact: equal bytes have equal facts."""
-    query = select(IoRow.facets).where(IoRow.node_id == node_id, IoRow.direction == "write").order_by(IoRow.id).limit(1)
-    packed = session.scalar(query)
+    query = select(IoRow.facets).where(IoRow.node_id == node_id, IoRow.direction == "write")
+    packed = session.scalar(query.order_by(IoRow.at, IoRow.id).limit(1))
     return facets(session, [packed])[0] if packed else {}
 
 

@@ -22,6 +22,7 @@ from sematic_airflow_provider.errors import NodeNotFoundError
 from sematic_airflow_provider.lineage.events import Event
 from sematic_airflow_provider.lineage.fold import dag_of
 from sematic_airflow_provider.lineage.graph import ArtifactNode
+from sematic_airflow_provider.server.limits import check_rate
 from sematic_airflow_provider.settings import load_settings
 
 NO_DAG: Final = "~"
@@ -117,17 +118,23 @@ async def poster(request: Request) -> Any:
         raise HTTPException(
             401, "posting lineage needs a bearer token: [sematic] lineage_api_key, or the token of an Airflow user"
         )
-    key = load_settings().lineage_api_key
+    settings = load_settings()  # costs a part of what an event may cost: once for each request
+    request.state.lineage_rate_limit = settings.lineage_rate_limit
+    key = settings.lineage_api_key
     if key and hmac.compare_digest(token.encode(), key.encode()):
         return None
     return await resolve_user_from_token(token)
 
 
-def poster_name(request: Request, user: Any) -> str:
-    """Who posts, as limits count: a user, or the address from which the API key is shown."""
-    if user is not None:
-        return f"user {user.get_id()}"
-    return f"key from {request.client.host if request.client else 'somewhere'}"
+def check_may_send(request: Request, user: Any, count: int) -> None:
+    """Whether a poster may send so many events now. Who shows the API key is told apart by address.
+
+    Raises:
+        HTTPException: 503, with when to come again.
+    """
+    address = request.client.host if request.client else "somewhere"
+    name = f"user {user.get_id()}" if user is not None else f"key from {address}"
+    check_rate(name, count, request.state.lineage_rate_limit)
 
 
 PosterDep = Annotated[Any, Depends(poster)]

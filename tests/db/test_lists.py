@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import create_engine, event
 from sqlalchemy.orm import Session
 
-from sematic_airflow_provider.db import lists, scans
+from sematic_airflow_provider.db import lists, queries, scans
 from sematic_airflow_provider.db.event_store import ingest
 from sematic_airflow_provider.db.lists import DataFilter, RunFilter, Span
 from sematic_airflow_provider.db.models import metadata
@@ -147,6 +147,21 @@ def test_artifacts_are_found_by_how_their_digest_begins_and_by_name(session: Ses
         assert all(one is not None and one.startswith(digest[:length]) for one in found)
     assert len(lists.artifacts(session, DataFilter(name="dag3.tr"), Span(), None, 50).items) == 10
     assert len(lists.artifacts(session, DataFilter(type="dataframe"), Span(), None, 50).items) == 40
+
+
+def test_an_artifact_is_found_by_any_name_and_so_is_an_output_that_another_one_equals() -> None:
+    engine = create_engine("sqlite://")
+    metadata.create_all(engine)
+    with Session(engine) as opened:
+        for n, dag in enumerate(("first", "second")):
+            made = {"return_value": ref(f"{dag}.make.return_value", "same bytes")}
+            ingest(opened, [parse_event(task_event("COMPLETE", "make", dag_id=dag, second=n, writes=made))])
+        for dag in ("first", "second", "make"):
+            found = lists.artifacts(opened, DataFilter(name=dag), Span(), None, 9).items
+            assert [node.digest for node in found] == [ref("x", "same bytes").digest]
+        for dag in ("first", "second"):
+            seeds = queries.dataset_seeds(opened, "default", f"{dag}.make.return_value")
+            assert seeds == [f"artifact:{ref('x', 'same bytes').digest}"]
 
 
 def test_a_data_set_is_listed_once_with_its_newest_version(session: Session) -> None:

@@ -143,6 +143,16 @@ def test_queries_and_jobs_belong_to_the_task_that_started_them(session: Session)
     assert ref("x", "flow.train.return_value").digest in {node.digest for node in used.nodes if node.kind == "artifact"}
 
 
+def test_what_a_dag_run_started_without_a_task_is_of_it(session: Session) -> None:
+    dag_run = task_event("START", "it", dag_id="flow")
+    del dag_run["run"]["facets"]["airflow"]
+    dag_run["job"]["name"] = "flow"
+    dag_run["run"]["facets"]["airflowDagRun"] = {"dag": {"dag_id": "flow"}, "dagRun": {"run_id": "run1"}}
+    _take(session, [dag_run, _part_of("dbt", ("flow", "run1", "it", -1, 1), reads=("sales",))])
+    graph = queries.graph(session, queries.dag_run_seeds(session, "flow", "run1"), Extent(1))
+    assert {node.label for node in graph.nodes} == {"dbt", "sales"}
+
+
 def test_parts_that_do_not_fit_are_more(session: Session) -> None:
     task = ("flow", "run1", "train", -1, 1)
     _take(session, [task_event("COMPLETE", "train"), *(_part_of(f"q{n}", task, reads=("sales",)) for n in range(5))])

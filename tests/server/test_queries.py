@@ -79,7 +79,7 @@ def test_what_used_an_artifact_is_paged_by_kind(get: Get) -> None:
 
 
 def test_what_changed_between_two_runs(client: TestClient, get: Get, worker: dict[str, str]) -> None:
-    events = [*pipeline("changing", "r1"), *pipeline("changing", "r2")]
+    events = [*pipeline("changing", "r1", "c"), *pipeline("changing", "r2", "c")]
     for one in events:
         if one["eventType"] == "COMPLETE" and one["run"]["runId"] == run_id("changing", "r2", "train", -1, 1):
             one["run"]["facets"]["sematic_metrics"] = {"metrics": {"auc": 0.9}}

@@ -9,9 +9,17 @@ from fastapi import APIRouter, Depends, Query
 
 from sematic_airflow_provider.db import lists
 from sematic_airflow_provider.db.lists import DataFilter, RunFilter, Span
-from sematic_airflow_provider.lineage.naming import dataset_key
-from sematic_airflow_provider.server.access import ReadableDep
-from sematic_airflow_provider.server.paging import CursorText, Limit, cursor_of, data_cursor, run_cursor
+from sematic_airflow_provider.db.nodes import nodes
+from sematic_airflow_provider.server.access import ReadableDep, readable_dataset
+from sematic_airflow_provider.server.paging import (
+    CursorText,
+    Limit,
+    cursor_of,
+    data_cursor,
+    offset_cursor,
+    offset_of,
+    run_cursor,
+)
 from sematic_airflow_provider.server.routes.graphs import Name, Namespace
 from sematic_airflow_provider.server.schemas import (
     ArtifactsAnswer,
@@ -119,7 +127,7 @@ def list_artifacts(
     limit: Limit = 50,
     cursor: CursorText = None,
 ) -> ArtifactsAnswer:
-    """Artifacts, by when they were first told of; `name` is about the name under which they were first."""
+    """Artifacts, by when they were first told of; `name` is any that a task wrote them under."""
     page = lists.artifacts(session, wanted, span, data_cursor(cursor), limit, readable)
     return ArtifactsAnswer.model_validate({"items": page.items, "next": cursor_of(page.next)}, from_attributes=True)
 
@@ -147,6 +155,11 @@ def list_versions(
     limit: Limit = 50,
     cursor: CursorText = None,
 ) -> DatasetsAnswer:
-    """The versions of a data set, or the artifacts that an output was, by when they were first told of."""
-    page = lists.versions(session, dataset_key(namespace, name), data_cursor(cursor), limit, readable)
-    return DatasetsAnswer.model_validate({"items": page.items, "next": cursor_of(page.next)}, from_attributes=True)
+    """The versions of a data set, or the artifacts that an output was, those read or written last first; 2000 at most."""
+    start = offset_of(cursor)
+    ids = readable_dataset(session, namespace, name, None, readable)
+    page = ids[start : start + limit]
+    found = nodes(session, page, readable)
+    items = [found[node_id] for node_id in page if node_id in found and not found[node_id].locked]
+    following = offset_cursor(start + limit) if len(ids) > start + limit else None
+    return DatasetsAnswer.model_validate({"items": items, "next": following}, from_attributes=True)
