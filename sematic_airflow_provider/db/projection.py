@@ -129,7 +129,7 @@ def _flow_source(event: Event) -> tuple[Any, ...]:
         return (holder.get("namespace"), holder.get("name"), *texts) if isinstance(holder, Mapping) else ()
 
     datasets = [*(payload.get("inputs") or ()), None, *(payload.get("outputs") or ()), payload.get("dataset")]
-    return (event.kind, told(payload.get("job")) if event.kind == "job" else "", *map(told, datasets))
+    return (event.kind, told(payload.get("job"))[2:], *map(told, datasets))
 
 
 def _flow_row(key: str, flow: Flow) -> dict[str, str]:

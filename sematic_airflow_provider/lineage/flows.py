@@ -92,9 +92,10 @@ def _flows(event: Event, names: _Names) -> Iterator[Flow]:
     for entry in _list(_mapping(entries).get("entries")):
         if isinstance(entry, Mapping) and entry.get("type", "DATASET") == "DATASET":
             target = names.of(entry)
-            told.add(target)
-            if target is not None:
-                yield from _of_lineage(target, entry, names)
+            found = list(_of_lineage(target, entry, names)) if target is not None else []
+            if found or not entry.get("inputs"):  # only to flow from a job says nothing of columns
+                told.add(target)
+            yield from found
     for output in payload.get("outputs") or ():
         target = names.of(output)
         if target is None or target in told:

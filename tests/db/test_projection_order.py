@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import select
+from sqlalchemy import delete, func, select
+from sqlalchemy.event import listen
 from sqlalchemy.orm import Session
 
 from sematic_airflow_provider.db import event_store
 from sematic_airflow_provider.db.event_store import ingest
-from sematic_airflow_provider.db.models import IoRow, metadata
+from sematic_airflow_provider.db.models import FlowRow, IoRow, metadata
 from sematic_airflow_provider.db.rebuilding import rebuild
 from sematic_airflow_provider.errors import EventRejectedError
 from sematic_airflow_provider.lineage.essence import essence
@@ -23,7 +24,7 @@ from sematic_airflow_provider.lineage.fold import fold
 from tests.db.tables import made, projection
 from tests.events import task_event
 from tests.lineage.hostile import EVENTS, RUN_EVENTS
-from tests.producers import flink_event
+from tests.producers import flink_event, spark_event
 
 _SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
 
@@ -142,3 +143,33 @@ def test_edges_that_do_not_change_keep_their_rows() -> None:
         before = sorted(session.scalars(select(IoRow.id)))
         ingest(session, [parse_event(flink_event(second=9)), parse_event(task_event("START", "other"))])
         assert sorted(session.scalars(select(IoRow.id))) == before != []
+
+
+def test_flows_that_were_not_told_before_are_stored_though_their_data_sets_were() -> None:
+    def told(second: int, field: str) -> Event:
+        event = flink_event(second=second)
+        source = {"type": "DATASET", "namespace": "n", "name": "in", "field": field}
+        entry = {"type": "DATASET", "namespace": "n", "name": "out", "fields": {"a": {"inputs": [source]}}}
+        event["job"]["facets"]["lineage"] = {"entries": [entry]}
+        return parse_event(event)
+
+    with Session(made("sqlite://")) as session:
+        for second, field in enumerate(("x", "y", "x", "z")):
+            ingest(session, [told(second, field)])
+        assert sorted(session.scalars(select(FlowRow.in_field))) == ["x", "y", "z"]
+
+
+def test_flows_that_are_told_again_cost_one_look(tmp_path: Path) -> None:
+    """A statement that looks for one of them, and none that inserts."""
+    engine = made(f"sqlite:///{tmp_path}/flows.db")
+    statements: list[str] = []
+    with Session(engine) as session:
+        ingest(session, [parse_event(spark_event("RUNNING"))])
+        listen(engine, "before_cursor_execute", lambda *told: statements.append(told[2]))
+        ingest(session, [parse_event(spark_event("RUNNING", second)) for second in (1, 2, 3)])
+        of_flows = [statement.split()[0] for statement in statements if "sematic_flow" in statement]
+        assert of_flows == ["SELECT"]
+        session.execute(delete(FlowRow))
+        session.commit()
+        ingest(session, [parse_event(spark_event("RUNNING", 4))])
+        assert session.scalar(select(func.count()).select_from(FlowRow)) == 3

@@ -21,11 +21,10 @@ def test_the_collector_runs_again_when_the_last_pause_ends() -> None:
             go_on.wait(10)
 
     thread = threading.Thread(target=pause)
-    with pytest.raises(ValueError, match="x"), no_collections():
+    with no_collections():
         thread.start()
         inner.wait(10)
         assert not gc.isenabled()
-        raise ValueError("x")
     assert not gc.isenabled()
     go_on.set()
     thread.join()
