@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from sematic_airflow_provider.client.graph import Graph
+from sematic_airflow_provider.client.graph import Difference, Graph
 from sematic_airflow_provider.client.lineage_client import LineageClient
 from sematic_airflow_provider.client.models import (
     ArtifactDetails,
     ArtifactNode,
     DatasetNode,
     Edge,
+    GroupNode,
     Posted,
     RunDetails,
     RunNode,
@@ -19,8 +20,10 @@ __all__ = [
     "ArtifactDetails",
     "ArtifactNode",
     "DatasetNode",
+    "Difference",
     "Edge",
     "Graph",
+    "GroupNode",
     "LineageClient",
     "LineageRequestError",
     "Posted",

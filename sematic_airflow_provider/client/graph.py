@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sematic_airflow_provider.client.models import ArtifactNode, DatasetNode, Edge, Model, More, Node, RunNode
+from sematic_airflow_provider.client.models import (
+    ArtifactNode,
+    Change,
+    DatasetNode,
+    Edge,
+    GroupNode,
+    Model,
+    More,
+    Node,
+    RunNode,
+)
 from sematic_airflow_provider.errors import MissingExtraError, NodeNotFoundError
 from sematic_airflow_provider.lineage import graph as lineage
 from sematic_airflow_provider.lineage.exports.picture import MOST_NODES, svg
@@ -14,6 +24,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _EXTRA = "client"
+AnyNode = RunNode | ArtifactNode | DatasetNode | GroupNode
 
 
 class Graph(Model):
@@ -29,7 +40,7 @@ class Graph(Model):
         """How many nodes there are."""
         return len(self.nodes)
 
-    def node(self, node_id: str) -> RunNode | ArtifactNode | DatasetNode:
+    def node(self, node_id: str) -> AnyNode:
         """The node of an id.
 
         Raises:
@@ -55,11 +66,16 @@ class Graph(Model):
         """The data sets that are no artifacts."""
         return [node for node in self.nodes if isinstance(node, DatasetNode)]
 
-    def into(self, node_id: str) -> list[RunNode | ArtifactNode | DatasetNode]:
+    @property
+    def groups(self) -> list[GroupNode]:
+        """Runs that are drawn as one, where the graph was asked to be collapsed."""
+        return [node for node in self.nodes if isinstance(node, GroupNode)]
+
+    def into(self, node_id: str) -> list[AnyNode]:
         """The nodes whose edges end in this one: of a run what it read, of data what wrote them."""
         return [self.node(source) for source in dict.fromkeys(e.source for e in self.edges if e.target == node_id)]
 
-    def out_of(self, node_id: str) -> list[RunNode | ArtifactNode | DatasetNode]:
+    def out_of(self, node_id: str) -> list[AnyNode]:
         """The nodes in which edges of this one end: of a run what it wrote, of data what read them."""
         return [self.node(target) for target in dict.fromkeys(e.target for e in self.edges if e.source == node_id)]
 
@@ -120,6 +136,23 @@ class Graph(Model):
         )
 
 
+class Difference(Model):
+    """What changed between two runs. ``missing`` says what could not be compared, and why."""
+
+    before: list[RunNode]
+    after: list[RunNode]
+    changes: list[Change]
+    missing: list[str]
+
+    def frame(self) -> pd.DataFrame:
+        """The changes as a frame: what, name, before, after, task.
+
+        Raises:
+            MissingExtraError: pandas is not installed.
+        """
+        return frame_of([one.model_dump() for one in self.changes], ["what", "name", "before", "after", "task"])
+
+
 def frame_of(records: list[dict[str, Any]], columns: list[str]) -> pd.DataFrame:
     """Records as a frame; with these columns even where there are none.
 
@@ -140,8 +173,25 @@ def _pandas() -> Any:
 _KINDS = {"run": lineage.RunNode, "artifact": lineage.ArtifactNode, "dataset": lineage.DatasetNode}
 
 
-def _plain_node(node: RunNode | ArtifactNode | DatasetNode) -> lineage.Node:
-    """As the picture takes it."""
+def _plain_node(node: AnyNode) -> lineage.Node:
+    """As the picture takes it: a group is drawn as one run."""
+    if isinstance(node, GroupNode):
+        return lineage.RunNode(
+            id=node.id,
+            label=node.label,
+            run_id=None,
+            state=node.state,
+            job_namespace=None,
+            job_name=f"{node.count} runs",
+            dag_id=node.dag_id,
+            dag_run_id=node.dag_run_id,
+            task_id=node.task_id,
+            map_index=None,
+            try_number=None,
+            started_at=node.started_at,
+            ended_at=node.ended_at,
+            locked=node.locked,
+        )
     kind = _KINDS[node.kind]
     known = {name: value for name, value in node.model_dump().items() if name in kind.__dataclass_fields__}  # type: ignore[attr-defined]
     if "names" in known:

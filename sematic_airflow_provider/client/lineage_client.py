@@ -12,13 +12,24 @@ from urllib.parse import quote
 from pydantic import ValidationError
 
 from sematic_airflow_provider.client.connection import Connection
-from sematic_airflow_provider.client.graph import Graph
+from sematic_airflow_provider.client.graph import Difference, Graph
+from sematic_airflow_provider.client.listing import Listing
 from sematic_airflow_provider.client.models import (
+    Affected,
     ArtifactDetails,
+    ArtifactNode,
+    ArtifactPage,
+    ColumnGraph,
+    DataPage,
+    DatasetNode,
+    Job,
+    JobPage,
     Model,
     Posted,
     Refused,
     RunDetails,
+    RunNode,
+    RunPage,
 )
 from sematic_airflow_provider.client.signed_in import signed_in
 from sematic_airflow_provider.client.values import load_value
@@ -100,7 +111,11 @@ class LineageClient:
     # Graphs
 
     def graph_of_dag(self, dag_id: str, dag_run_id: str | None = None, **extent: Any) -> Graph:
-        """The graph of a Dag run; of the latest one that has lineage, where none is named. ``extent``: ``depth``, ``direction``, ``max_nodes``."""
+        """The graph of a Dag run; of the latest one that has lineage, where none is named.
+
+        ``extent``, here and below: ``depth`` (edges to follow), ``direction`` (``both``, ``upstream``, ``downstream``), ``max_nodes``, and ``collapse``
+        (``mapped``, ``group``, ``dag``: what is drawn as one).
+        """
         run = f"/runs/{_part(dag_run_id)}" if dag_run_id is not None else ""
         return self._graph(f"/dags/{_part(dag_id)}{run}/graph", extent)
 
@@ -116,6 +131,68 @@ class LineageClient:
     def graph_of_artifact(self, digest: str, **extent: Any) -> Graph:
         """The graph of an artifact: where it came from, and what came of it."""
         return self._graph(f"/artifacts/{_part(digest)}/graph", extent)
+
+    def graph_of_run(self, run_id: str, **extent: Any) -> Graph:
+        """The graph of a run of any producer, by its OpenLineage id."""
+        return self._graph(f"/runs/{_part(run_id)}/graph", extent)
+
+    def graph_of_node(self, node_id: str, **extent: Any) -> Graph:
+        """The graph of a node of another graph."""
+        return self._graph(f"/nodes/{_part(node_id)}/graph", extent)
+
+    def graph_of_dataset(self, namespace: str, name: str, version: str | None = None, **extent: Any) -> Graph:
+        """The graph of a data set, by the name that its producers give it: of all its versions, or of one."""
+        return self._graph("/datasets/graph", {"namespace": namespace, "name": name, "version": version, **extent})
+
+    def graph_of_column(self, namespace: str, name: str, field: str, **extent: Any) -> ColumnGraph:
+        """From which columns a column came, and into which it went."""
+        params = {"namespace": namespace, "name": name, "field": field, **extent}
+        return self._read(ColumnGraph, "/columns/graph", params)
+
+    # Lists
+
+    def runs(self, **filters: Any) -> Listing[RunNode]:
+        """Runs, by when they started.
+
+        ``filters``: ``name`` (a part of it), ``namespace``, ``state``, ``integration``, ``dag_id``, ``dag_run_id``, ``task_id``, ``cache``, ``has_error``,
+        ``since``, ``until`` (times); ``limit`` is the size of a page.
+        """
+        return self._list(RunPage, "/runs", filters, "runs")
+
+    def jobs(self, **filters: Any) -> Listing[Job]:
+        """Jobs, by when their latest run started; ``filters`` as for runs, about that run."""
+        return self._list(JobPage, "/jobs", filters, "jobs")
+
+    def artifacts(self, **filters: Any) -> Listing[ArtifactNode]:
+        """Artifacts, by when they were first told of.
+
+        ``filters``: ``name``, ``namespace``, ``digest`` (how it begins), ``type``, ``since``, ``until``, ``limit``.
+        """
+        return self._list(ArtifactPage, "/artifacts", filters, "artifacts")
+
+    def datasets(self, **filters: Any) -> Listing[ArtifactNode | DatasetNode]:
+        """Data sets and outputs, each with its newest version; ``filters`` as for artifacts."""
+        return self._list(DataPage, "/datasets", filters, "data sets")
+
+    def versions(self, namespace: str, name: str, **filters: Any) -> Listing[ArtifactNode | DatasetNode]:
+        """The versions of a data set, or the artifacts that an output was."""
+        params = {"namespace": namespace, "name": name, **filters}
+        return self._list(DataPage, "/datasets/versions", params, f"versions of {name}")
+
+    # What changed, and what was affected
+
+    def difference(self, run_id: str, other_run_id: str) -> Difference:
+        """What changed from one run to another."""
+        return self._read(Difference, f"/runs/{_part(run_id)}/difference/{_part(other_run_id)}")
+
+    def difference_of_dag_runs(self, dag_id: str, dag_run_id: str, other_dag_run_id: str) -> Difference:
+        """What changed from one run of a Dag to another, task by task."""
+        path = f"/dags/{_part(dag_id)}/runs/{_part(dag_run_id)}/difference/{_part(other_dag_run_id)}"
+        return self._read(Difference, path)
+
+    def affected(self, node_id: str, **options: Any) -> Affected:
+        """What used an artifact or a version of a data set, or what a run wrote. ``options``: ``limit``, ``max_nodes``."""
+        return self._read(Affected, f"/nodes/{_part(node_id)}/affected", options)
 
     # Details
 
@@ -164,6 +241,19 @@ class LineageClient:
         where = f"/dags/{_part(dag_id)}/runs/{_part(dag_run_id)}/export"
         return _kept(self._connection.ask("GET", where, {"format": form, **extent}).content, path)
 
+    def export_dataset(
+        self,
+        namespace: str,
+        name: str,
+        form: Format,
+        path: str | Path | None = None,
+        version: str | None = None,
+        **extent: Any,
+    ) -> bytes:
+        """What is around a data set, in one of the forms; also written to a file where a path is given."""
+        params = {"namespace": namespace, "name": name, "version": version, "format": form, **extent}
+        return _kept(self._connection.ask("GET", "/datasets/export", params).content, path)
+
     def report(self, node_id: str, path: str | Path | None = None, **extent: Any) -> str:
         """The report on a node of a graph: one HTML page; also written to a file where a path is given."""
         return _kept(self._connection.ask("GET", f"/nodes/{_part(node_id)}/report", extent).content, path).decode()
@@ -185,6 +275,9 @@ class LineageClient:
 
     def _graph(self, path: str, extent: Mapping[str, Any]) -> Graph:
         return self._read(Graph, path, extent)
+
+    def _list(self, model: type[Any], path: str, filters: Mapping[str, Any], what: str) -> Listing[Any]:
+        return Listing(lambda cursor: self._read(model, path, {**filters, "cursor": cursor}), what)
 
     def _read(self, model: type[M], path: str, params: Mapping[str, Any] | None = None) -> M:
         answer = self._connection.ask("GET", path, params)

@@ -34,6 +34,8 @@ class RunNode(Model):
     ended_at: dt.datetime | None
     duration_s: float | None
     cache: str | None
+    parent: str | None = None
+    integration: str | None = None
 
 
 class ArtifactNode(Model):
@@ -63,9 +65,29 @@ class DatasetNode(Model):
     namespace: str | None
     name: str | None
     version: str | None
+    dataset_type: str | None = None
 
 
-Node = Annotated[RunNode | ArtifactNode | DatasetNode, Field(discriminator="kind")]
+class GroupNode(Model):
+    """Several runs as one, where the graph was asked to be collapsed; ``states`` counts them."""
+
+    id: str
+    kind: Literal["group"]
+    label: str
+    locked: bool
+    level: str
+    dag_id: str | None
+    dag_run_id: str | None
+    task_id: str | None
+    count: int
+    members: list[str]
+    states: dict[str, int]
+    state: str | None
+    started_at: dt.datetime | None
+    ended_at: dt.datetime | None
+
+
+Node = Annotated[RunNode | ArtifactNode | DatasetNode | GroupNode, Field(discriminator="kind")]
 Data = Annotated[ArtifactNode | DatasetNode, Field(discriminator="kind")]
 
 
@@ -122,6 +144,122 @@ class RunDetails(Model):
     error: RunError | None
     tries: list[Try]
     event_count: int
+
+
+class Job(Model):
+    """A job, and its latest run."""
+
+    namespace: str
+    name: str
+    integration: str | None
+    latest: RunNode
+
+
+class Change(Model):
+    """One thing that is not equal in two runs; None where a run has no such thing. ``task`` is which task, where Dag runs are compared."""
+
+    what: str
+    name: str
+    before: Any
+    after: Any
+    task: str | None
+
+
+class ColumnNode(Model):
+    """A column of a data set; ``field`` is None where the whole data set is meant."""
+
+    id: str
+    label: str
+    locked: bool
+    namespace: str | None
+    name: str | None
+    field: str | None
+
+
+class ColumnEdge(Model):
+    """A column flows into a column; ``transformations`` as producers told them, such as DIRECT/IDENTITY."""
+
+    source: str
+    target: str
+    transformations: list[str]
+
+
+class ColumnGraph(Model):
+    """Columns around one."""
+
+    focus: str
+    nodes: list[ColumnNode]
+    edges: list[ColumnEdge]
+    truncated: bool
+    more: More
+
+
+class DagCount(Model):
+    """A Dag, how many of its runs used the thing, and when the last of them started."""
+
+    dag_id: str
+    runs: int
+    last_started_at: dt.datetime | None
+
+
+class AffectedCounts(Model):
+    """How many there are in all, as far as was looked."""
+
+    runs: int
+    inferences: int
+    models: int
+    predictions: int
+    outputs: int
+    dags: int
+
+
+class RunPage(Model):
+    """A page of runs; ``next`` is the cursor of the next one."""
+
+    next: str | None
+    items: list[RunNode]
+
+
+class JobPage(Model):
+    """A page of jobs."""
+
+    next: str | None
+    items: list[Job]
+
+
+class ArtifactPage(Model):
+    """A page of artifacts."""
+
+    next: str | None
+    items: list[ArtifactNode]
+
+
+class DataPage(Model):
+    """A page of data sets, or of versions of one."""
+
+    next: str | None
+    items: list[Data]
+
+
+class DagPage(Model):
+    """A page of Dags."""
+
+    next: str | None
+    items: list[DagCount]
+
+
+class Affected(Model):
+    """What used something: the first of each kind. ``inferences`` are runs that read a model and wrote none; ``predictions`` are what they wrote."""
+
+    focus: list[str]
+    truncated: bool
+    counts: AffectedCounts
+    runs: RunPage
+    inferences: RunPage
+    models: DataPage
+    predictions: DataPage
+    outputs: DataPage
+    dags: DagPage
 
 
 class Column(Model):

@@ -40,6 +40,7 @@ READS = [
     f"/datasets/affected?{OUTPUT}",
     f"/datasets/versions?{OUTPUT}",
     f"/columns/graph?{TABLE}&field=total",
+    f"/datasets/export?{OUTPUT}&format=svg",
     f"/runs/{RUN}/difference/{run_id('flow', 'run1', 'predict', -1, 1)}",
     "/dags/flow/runs/run1/difference/run1",
     "/runs",

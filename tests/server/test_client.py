@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import subprocess
 import sys
@@ -19,7 +20,7 @@ from fastapi.testclient import TestClient
 from sematic_airflow_provider.artifacts.ref import ArtifactRef
 from sematic_airflow_provider.artifacts.repository import open_repository
 from sematic_airflow_provider.client import ArtifactNode, LineageClient, LineageRequestError, models
-from sematic_airflow_provider.client.graph import Graph
+from sematic_airflow_provider.client.graph import Difference, Graph
 from sematic_airflow_provider.errors import ArtifactNotFoundError, ConfigurationError, NodeNotFoundError
 from tests.events import pipeline, ref, run_id, task_event
 
@@ -39,6 +40,21 @@ ANSWERS = {
     "FieldAnswer": models.Column,
     "ArtifactAnswer": models.ArtifactDetails,
     "FailedEventAnswer": models.Refused,
+    "GroupNodeAnswer": models.GroupNode,
+    "ColumnNodeAnswer": models.ColumnNode,
+    "ColumnEdgeAnswer": models.ColumnEdge,
+    "ColumnGraphAnswer": models.ColumnGraph,
+    "RunsAnswer": models.RunPage,
+    "JobAnswer": models.Job,
+    "JobsAnswer": models.JobPage,
+    "ArtifactsAnswer": models.ArtifactPage,
+    "DatasetsAnswer": models.DataPage,
+    "DagCountAnswer": models.DagCount,
+    "DagCountsAnswer": models.DagPage,
+    "AffectedCountsAnswer": models.AffectedCounts,
+    "AffectedAnswer": models.Affected,
+    "ChangeAnswer": models.Change,
+    "DifferenceAnswer": Difference,
 }
 Bearer = Callable[[str], dict[str, str]]
 
@@ -92,7 +108,7 @@ def _shape(schema: Any, names: dict[str, str]) -> Any:
     if "$ref" in schema:
         name = schema["$ref"].rsplit("/", 1)[-1]
         return names.get(name, name)
-    loose = {"title", "description", "default", "discriminator", "additionalProperties"}
+    loose = {"title", "description", "default", "discriminator", "additionalProperties", "propertyNames"}
     if schema.get("type") == "string" and "format" not in schema:
         loose |= {"enum", "const"}
     return {key: _shape(value, names) for key, value in schema.items() if key not in loose}
@@ -109,6 +125,84 @@ def test_graphs_of_dags_runs_tasks_and_artifacts(reader: LineageClient) -> None:
     assert (around.into(around.runs[0].id), around.out_of(node.id)) == ([node], around.runs)
     with pytest.raises(NodeNotFoundError):
         around.node("run:none")
+
+
+def test_graphs_of_any_node_of_data_sets_and_columns_and_collapsed_ones(
+    reader: LineageClient, poster: LineageClient
+) -> None:
+    event = task_event("COMPLETE", "copy", dag_id="tables")
+    from_a = {"namespace": "db", "name": "raw", "field": "a"}
+    flow = {"inputFields": [from_a | {"transformations": [{"type": "DIRECT", "subtype": "IDENTITY"}]}]}
+    event["inputs"] = [{"namespace": "db", "name": "raw"}]
+    event["outputs"] = [{"namespace": "db", "name": "clean", "facets": {"columnLineage": {"fields": {"b": flow}}}}]
+    mapped = [
+        task_event(
+            "COMPLETE",
+            "many",
+            dag_id="tables",
+            map_index=n,
+            writes={"return_value": ref("tables.many.return_value", str(n))},
+        )
+        for n in range(3)
+    ]
+    poster.post([event, *mapped])
+    graph = reader.graph_of_dataset("db", "raw")
+    assert {node.name for node in graph.datasets} == {"raw", "clean"}
+    assert {node.id for node in reader.graph_of_node(graph.datasets[0].id).nodes} == {node.id for node in graph.nodes}
+    assert reader.graph_of_run(graph.runs[0].run_id or "", depth=0).focus == [graph.runs[0].id]
+    columns = reader.graph_of_column("db", "clean", "b", direction="upstream")
+    assert [(edge.source, edge.target) for edge in columns.edges] == [
+        (node.id, columns.focus) for node in columns.nodes if node.field == "a"
+    ]
+    (group,) = reader.graph_of_dag("tables", collapse="mapped").groups
+    assert (group.label, group.count, group.states) == ("many [3]", 3, {"success": 3})
+    assert "many [3]" in reader.graph_of_dag("tables", collapse="mapped").svg()
+    exported = reader.export_dataset("db", "raw", "prov-json")
+    assert json.loads(exported)["entity"].keys() == {node.id for node in graph.datasets}
+
+
+def test_lists_are_fetched_page_by_page(reader: LineageClient, poster: LineageClient) -> None:
+    poster.post(
+        [
+            task_event(
+                "COMPLETE",
+                f"t{n}",
+                dag_id="listed",
+                second=n,
+                writes={"return_value": ref(f"listed.t{n}.return_value")},
+            )
+            for n in range(7)
+        ]
+    )
+    listing = reader.runs(dag_id="listed", limit=3)
+    assert [run.task_id for run in listing] == [f"t{n}" for n in (6, 5, 4, 3, 2, 1, 0)]
+    assert [len(page.items) for page in listing.pages()] == [3, 3, 1]
+    assert [run.task_id for run in listing.first(2)] == ["t6", "t5"]
+    assert list(listing.frame()["task_id"]) == [f"t{n}" for n in (6, 5, 4, 3, 2, 1, 0)]
+    assert len(reader.runs(dag_id="none").frame()) == 0
+    assert [job.name for job in reader.jobs(dag_id="listed", name="t3")] == ["listed.t3"]
+    (artifact,) = reader.artifacts(name="listed.t3")
+    assert artifact.digest == ref("listed.t3.return_value").digest
+    assert [found.id for found in reader.artifacts(digest=(artifact.digest or "")[:12])] == [artifact.id]
+    assert [data.id for data in reader.datasets(name="listed.t3")] == [artifact.id]
+    assert [data.id for data in reader.versions("default", "listed.t3.return_value")] == [artifact.id]
+    since = dt.datetime(2026, 1, 1, 0, 0, 5, tzinfo=dt.timezone.utc)
+    assert [run.task_id for run in reader.runs(dag_id="listed", since=since, has_error=False)] == ["t6", "t5"]
+
+
+def test_what_changed_and_what_was_affected(reader: LineageClient, poster: LineageClient) -> None:
+    poster.post(pipeline("compared", "one", "one") + pipeline("compared", "two", "two"))
+    one, two = (run_id("compared", run, "train", -1, 1) for run in ("one", "two"))
+    difference = reader.difference(one, two)
+    assert {change.what for change in difference.changes} >= {"input", "output"}
+    assert len(difference.frame()) == len(difference.changes)
+    assert {change.task for change in reader.difference_of_dag_runs("compared", "one", "two").changes} >= {
+        "train",
+        "predict",
+    }
+    affected = reader.affected(f"artifact:{ref('x', 'trainone').digest}")
+    assert [run.task_id for run in affected.runs.items] == ["predict"]
+    assert affected.counts.runs == 1
 
 
 def test_details_of_runs_and_artifacts(reader: LineageClient) -> None:

@@ -7,21 +7,22 @@ from collections.abc import Callable, Iterator, Sequence
 from tempfile import SpooledTemporaryFile
 from typing import IO, Annotated, Literal
 
-from fastapi import APIRouter, Depends, HTTPException, Path, Query, Response
+from fastapi import APIRouter, Depends, HTTPException, Query, Response
 from fastapi.responses import StreamingResponse
 from sqlalchemy.orm import Session
 
 from sematic_airflow_provider.db import exporting, queries
-from sematic_airflow_provider.db.nodes import Readable, nodes
+from sematic_airflow_provider.db.nodes import Readable
 from sematic_airflow_provider.db.queries import Extent
 from sematic_airflow_provider.db.sessions import lineage_session
-from sematic_airflow_provider.errors import ExportTooLargeError, NodeNotFoundError, SematicError
+from sematic_airflow_provider.errors import ExportTooLargeError, SematicError
 from sematic_airflow_provider.lineage.exports import openlineage, prov_json, report, ro_crate, store_files
 from sematic_airflow_provider.lineage.exports.picture import svg
 from sematic_airflow_provider.lineage.exports.subgraph import Subgraph
 from sematic_airflow_provider.lineage.graph import Direction
-from sematic_airflow_provider.server.access import ReadableDep, ReadDagRuns
+from sematic_airflow_provider.server.access import ReadableDep, ReadDagRuns, readable_dataset, readable_node
 from sematic_airflow_provider.server.previews import opened_store
+from sematic_airflow_provider.server.routes.graphs import Name, Namespace, NodeId, Version
 from sematic_airflow_provider.server.schemas import DetailAnswer
 from sematic_airflow_provider.server.sessions import SessionDep
 
@@ -30,13 +31,6 @@ log = logging.getLogger(__name__)
 router = APIRouter(tags=["exports"])
 
 Format = Literal["openlineage", "prov-json", "ro-crate", "svg"]
-NodeId = Annotated[
-    str,
-    Path(
-        pattern=r"^(run:[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|(artifact|dataset):[0-9a-f]{64})$",
-        description="the id of a node in a graph",
-    ),
-]
 WithPreviews = Annotated[bool, Query(description="of ro-crate: with the previews and pictures of artifacts")]
 
 _CHUNK = 1 << 16
@@ -85,14 +79,30 @@ def export_around_node(
     with_previews: WithPreviews = False,
 ) -> Response:
     """What is around a run, an artifact or a version of a data set."""
-    seeds = [_readable_node(session, node_id, readable)]
+    seeds = [readable_node(session, node_id, readable)]
+    return _export(session, _Part(session, seeds, extent, readable), form, with_previews)
+
+
+@router.get("/datasets/export", response_class=Response, responses=_ANSWERS)
+def export_around_dataset(
+    namespace: Namespace,
+    name: Name,
+    session: SessionDep,
+    readable: ReadableDep,
+    extent: AroundNode,
+    form: Annotated[Format, Query(alias="format")],
+    version: Version = None,
+    with_previews: WithPreviews = False,
+) -> Response:
+    """What is around a data set, by the name that its producers give it: all its versions, or one."""
+    seeds = readable_dataset(session, namespace, name, version, readable)
     return _export(session, _Part(session, seeds, extent, readable), form, with_previews)
 
 
 @router.get("/nodes/{node_id}/report", response_class=Response, responses=_PAGE)
 def report_on_node(node_id: NodeId, session: SessionDep, readable: ReadableDep, extent: BeforeNode) -> Response:
     """How a model, a prediction or any other artifact, or a run, came about: for people, in one file."""
-    return _report(_Part(session, [_readable_node(session, node_id, readable)], extent, readable))
+    return _report(_Part(session, [readable_node(session, node_id, readable)], extent, readable))
 
 
 @router.get(
@@ -145,15 +155,6 @@ class _Part:
     def runs(self) -> list[str]:
         graph = queries.graph(self.session, self.seeds, self.extent, self.readable)
         return exporting.exported_runs(self.session, graph, self.readable)
-
-
-def _readable_node(session: Session, node_id: str, readable: Readable) -> str:
-    node = nodes(session, [node_id], readable).get(node_id)
-    if node is None:
-        raise NodeNotFoundError(f"no lineage of {node_id}")
-    if node.locked:
-        raise HTTPException(403, "it belongs to a Dag that you may not read")
-    return node_id
 
 
 def _export(session: Session, part: _Part, form: Format, with_previews: bool) -> Response:
