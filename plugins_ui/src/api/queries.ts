@@ -1,17 +1,17 @@
 /** One hook for each endpoint; the only file with query keys. */
-import { keepPreviousData, useQueries, useQuery, useQueryClient, type UseQueryResult } from "@tanstack/react-query";
+import { keepPreviousData, useQueries, useQuery, type UseQueryResult } from "@tanstack/react-query";
 
 import { ApiError, apiUrl, getJson } from "./client";
 import type { ArtifactPreview } from "./previews";
-import type { ArtifactDetails, Direction, LineageGraph, LineageNode, RunDetails } from "./types";
+import type { ArtifactDetails, Direction, LineageGraph, RunDetails } from "./types";
 
 const POLL_MS = 5000;
 
 export type Place = { dagId?: string; runId?: string; taskId?: string; mapIndex?: string };
-export type Extent = { depth?: number; direction: Direction };
+export type Extent = { depth?: number; direction: Direction; nodes?: number };
 
 /** The graph endpoint of the page that the tab stands on. */
-export const graphPath = ({ dagId, runId, taskId, mapIndex }: Place, { depth, direction }: Extent): string => {
+export const graphPath = ({ dagId, runId, taskId, mapIndex }: Place, { depth, direction, nodes }: Extent): string => {
   const part = encodeURIComponent;
   const dag = `/dags/${part(dagId ?? "~")}`;
   const run = runId === undefined ? "" : `/runs/${part(runId)}`;
@@ -19,6 +19,7 @@ export const graphPath = ({ dagId, runId, taskId, mapIndex }: Place, { depth, di
   const query = new URLSearchParams();
   if (depth !== undefined) query.set("depth", String(depth));
   if (direction !== "both") query.set("direction", direction);
+  if (nodes !== undefined) query.set("max_nodes", String(nodes));
   if (run && task && mapIndex !== undefined && /^\d+$/.test(mapIndex)) query.set("map_index", mapIndex);
   const text = query.toString();
   return `${dag}${run}${task}/graph${text ? `?${text}` : ""}`;
@@ -41,38 +42,22 @@ export const useGraph = (place: Place, extent: Extent) => {
   });
 };
 
-/** A node's own graph; undefined for nodes that have none. */
-export const aroundPath = (node: LineageNode): string | undefined => {
-  const extent = { depth: 2, direction: "both" as const };
-  if (node.kind === "artifact") return node.digest === null ? undefined : `/artifacts/${node.digest}/graph?depth=${extent.depth}`;
-  if (node.kind !== "run" || node.dag_id === null || node.dag_run_id === null || node.task_id === null) return undefined;
-  return graphPath({ dagId: node.dag_id, runId: node.dag_run_id, taskId: node.task_id, mapIndex: String(node.map_index ?? -1) }, extent);
-};
+const AROUND_HOPS = 2;
 
-/**
- * The graphs around these nodes of a graph, in this order, each undefined until it is there. A node may be known only from what was loaded around one
- * before it.
- */
-export const useAround = (graph: LineageGraph | undefined, ids: string[]) => {
-  const client = useQueryClient();
-  const known = new Map((graph?.nodes ?? []).map((node) => [node.id, node]));
-  const paths = ids.map((id) => {
-    const node = known.get(id);
-    const path = node === undefined ? undefined : aroundPath(node);
-    for (const found of client.getQueryData<LineageGraph>(["graph", path])?.nodes ?? []) known.set(found.id, found);
-    return path;
-  });
-  return useQueries({
-    queries: paths.map((path) => ({
-      queryKey: ["graph", path],
-      queryFn: ({ signal }: { signal: AbortSignal }) => getJson<LineageGraph>(path ?? "", signal),
-      enabled: path !== undefined,
-      refetchInterval: whileRunning,
-      retry,
-    })),
+/** The graphs around these nodes, in this order, each undefined until it is there. */
+export const useAround = (ids: string[]) =>
+  useQueries({
+    queries: ids.map((id) => {
+      const path = `/nodes/${encodeURIComponent(id)}/graph?depth=${AROUND_HOPS}`;
+      return {
+        queryKey: ["graph", path],
+        queryFn: ({ signal }: { signal: AbortSignal }) => getJson<LineageGraph>(path, signal),
+        refetchInterval: whileRunning,
+        retry,
+      };
+    }),
     combine,
   });
-};
 
 const combine = (results: UseQueryResult<LineageGraph>[]) => ({
   around: results.map(({ data }) => data),

@@ -60,7 +60,8 @@ const Canvas = ({ anchor, colorMode, handle, marks: given, onKey, onMore, onPair
   const width = useStore((state) => Math.round(state.width));
   const isFar = useStore(({ transform }) => transform[2] < FAR) && shown.nodes.length > MANY;
   const isStraight = useStore(({ transform }) => transform[2] < STRAIGHT) || shown.nodes.length > 300;
-  const view = useView(placed, anchor, width);
+  const { selected } = given;
+  const view = useView(placed, anchor, selected, width);
   const next = useMemo(() => adjacent(shown.edges), [shown]);
   const marks = useMemo(() => ({ ...given, cursor }), [cursor, given]);
   // The map is a cache of what was made last: reading it while rendering changes no outcome, only which objects carry it.
@@ -86,7 +87,6 @@ const Canvas = ({ anchor, colorMode, handle, marks: given, onKey, onMore, onPair
     [placed, view],
   );
 
-  const { selected } = given;
   useEffect(() => {
     if (selected !== undefined) view.reveal(selected);
     // Once for each selection, not for each layout.
@@ -174,7 +174,7 @@ const Canvas = ({ anchor, colorMode, handle, marks: given, onKey, onMore, onPair
           if (selected !== undefined) view.reveal(selected);
         }}
         onKeyDown={onKeyDown}
-        onMoveStart={(event) => {
+        onMove={(event) => {
           if (event !== null) view.touch();
         }}
         onNodeClick={(event, node) => {
@@ -199,7 +199,7 @@ const Canvas = ({ anchor, colorMode, handle, marks: given, onKey, onMore, onPair
           onZoomIn={view.touch}
           onZoomOut={view.touch}
         />
-        {shown.nodes.length > 12 && width > 480 ? <Minimap marks={marks} palette={palette} placed={placed} shown={shown} onMove={view.touch} /> : null}
+        {width > 480 ? <Minimap marks={marks} palette={palette} placed={placed} shown={shown} onMove={view.touch} /> : null}
       </ReactFlow>
       <div aria-live="polite" data-testid="spoken" style={UNSEEN}>
         {spoken === undefined ? "" : `${faceOf(spoken).label}; ${next.into.get(spoken.id)?.length ?? 0} before, ${next.outOf.get(spoken.id)?.length ?? 0} after`}

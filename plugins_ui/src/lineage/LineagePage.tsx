@@ -1,8 +1,8 @@
 import { Box, Flex, Spinner, Text } from "@chakra-ui/react";
-import { useEffect, useMemo, useRef, useState } from "react";
+import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "react";
 
 import { ApiError } from "../api/client";
-import { aroundPath, type Place } from "../api/queries";
+import type { Place } from "../api/queries";
 import type { LineageGraph } from "../api/types";
 import { Empty } from "../components/Empty";
 import { ErrorAlert } from "../components/ErrorAlert";
@@ -12,15 +12,16 @@ import { Inspector } from "./Inspector";
 import { inReadingOrder } from "./layout";
 import { LineageCanvas, type CanvasHandle } from "./LineageCanvas";
 import { readPalette, type Palette } from "./palette";
-import { nameOf, StatusLine } from "./StatusLine";
+import { Highlight, nameOf, StatusLine } from "./StatusLine";
 import { Toolbar, type ExportKind } from "./Toolbar";
-import { useLineageUrl, type LineageUrl } from "./urlState";
+import { MOST_NODES, useLineageUrl, type LineageUrl } from "./urlState";
 import { useColorMode } from "./useColorMode";
 import { useLayout } from "./useLayout";
 import { useLineage } from "./useLineage";
 import { useMarks } from "./useMarks";
 
 const MORE_HOPS = 4;
+const MOST_AT_ONCE = 20;
 const DEFAULT_DEPTH = { whole: 4, one: 20 };
 
 /** The page: reads the route, fetches, and shows waiting, error, nothing yet, or the graph. */
@@ -34,6 +35,26 @@ export const LineagePage = (place: Place) => {
 };
 
 const HEIGHT = { h: "calc(100vh - 300px)", minH: "480px" };
+
+/** As high as the window leaves room below what Airflow shows above. */
+const useRoom = (box: React.RefObject<HTMLElement | null>): string => {
+  const [room, setRoom] = useState(HEIGHT.h);
+  useLayoutEffect(() => {
+    const measure = () => {
+      const top = box.current?.getBoundingClientRect().top ?? 0;
+      if (top > 0) setRoom(`${Math.max(window.innerHeight - top - 16, 480)}px`);
+    };
+    measure();
+    const observer = new ResizeObserver(measure);
+    observer.observe(document.body);
+    window.addEventListener("resize", measure);
+    return () => {
+      observer.disconnect();
+      window.removeEventListener("resize", measure);
+    };
+  }, [box]);
+  return room;
+};
 
 const Loading = () => (
   <Flex align="center" color="fg.muted" gap={3} justify="center" {...HEIGHT}>
@@ -53,6 +74,7 @@ const Loaded = ({ graph, more, page, place, url }: LoadedProps) => {
   const [anchor, setAnchor] = useState<string | undefined>();
   const [failure, setFailure] = useState<Error | undefined>();
   const palette = usePalette(colorMode);
+  const room = useRoom(box);
 
   const grouping = url.grouping ?? defaultGrouping(page);
   const open = useMemo(() => new Set(url.open), [url.open]);
@@ -86,13 +108,8 @@ const Loaded = ({ graph, more, page, place, url }: LoadedProps) => {
     const within = shown.nodes.find(({ id }) => id === shownId);
     const hidden = new Set([...graph.more.upstream, ...graph.more.downstream]);
     const ids = (within?.kind === "group" ? within.members : [shownId]).filter((id) => hidden.has(id) && !url.more.includes(id));
-    const loadable = ids.filter((id) => {
-      const member = index.nodes.get(id);
-      return member !== undefined && aroundPath(member) !== undefined;
-    });
     setAnchor(shownId);
-    if (loadable.length === 0) deeper();
-    else url.go({ more: [...url.more, ...loadable.slice(0, 20)] });
+    url.go({ more: [...url.more, ...ids.slice(0, MOST_AT_ONCE)] });
   };
   const toggle = (id: string) => {
     setAnchor(id);
@@ -130,10 +147,13 @@ const Loaded = ({ graph, more, page, place, url }: LoadedProps) => {
   if (layout.error !== null) return <ErrorAlert error={layout.error} onRetry={() => void layout.refetch()} />;
   return (
     <Flex
+      ref={box}
       css={{ containerType: "inline-size" }}
+      data-testid="lineage"
       direction="column"
+      h={room}
+      minH={HEIGHT.minH}
       pt={2}
-      {...HEIGHT}
       onKeyDown={(event) => {
         if (event.key === "Escape" && !event.defaultPrevented && clear()) event.preventDefault();
       }}
@@ -170,23 +190,20 @@ const Loaded = ({ graph, more, page, place, url }: LoadedProps) => {
         }}
       />
       <StatusLine
-        bright={url.bright}
         graph={graph}
         loading={more.isLoading}
-        pair={node === undefined || to === undefined ? undefined : { from: nameOf(node), to: nameOf(to), between: found.between }}
-        selected={node === undefined ? undefined : nameOf(node)}
-        onBright={(bright) => {
-          url.go({ bright });
-        }}
+        onAll={
+          url.nodes === undefined
+            ? () => {
+                url.go({ nodes: MOST_NODES });
+              }
+            : undefined
+        }
         onShowMore={deeper}
-        onUnpair={() => {
-          url.go({ to: undefined });
-        }}
       />
       {more.error === null ? null : <ErrorAlert error={more.error} onRetry={() => void more.refetch()} />}
       {failure === undefined ? null : <Text color="fg.error" mb={2} role="alert">{failure.message}</Text>}
       <Flex
-        ref={box}
         borderRadius="md"
         borderWidth="1px"
         css={{ "@container (max-width: 760px)": { flexDirection: "column" } }}
@@ -213,6 +230,19 @@ const Loaded = ({ graph, more, page, place, url }: LoadedProps) => {
               onPair={pair}
               onSelect={select}
               onToggle={toggle}
+            />
+          )}
+          {node === undefined ? null : (
+            <Highlight
+              bright={url.bright}
+              pair={to === undefined ? undefined : { from: nameOf(node), to: nameOf(to), between: found.between }}
+              selected={nameOf(node)}
+              onBright={(bright) => {
+                url.go({ bright });
+              }}
+              onUnpair={() => {
+                url.go({ to: undefined });
+              }}
             />
           )}
         </Box>

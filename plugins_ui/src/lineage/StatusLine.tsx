@@ -1,21 +1,13 @@
-import { Box, Button, HStack, NativeSelect, Text } from "@chakra-ui/react";
+import { Button, HStack, NativeSelect, Text } from "@chakra-ui/react";
 
 import type { Direction, LineageGraph, LineageNode } from "../api/types";
 import type { Between } from "./graph";
+import { MOST_NODES } from "./urlState";
 
-type Props = {
-  graph: LineageGraph;
-  selected: string | undefined;
-  bright: Direction;
-  pair: { from: string; to: string; between: Between | undefined } | undefined;
-  loading: boolean;
-  onBright: (direction: Direction) => void;
-  onShowMore: () => void;
-  onUnpair: () => void;
-};
+type Props = { graph: LineageGraph; loading: boolean; onShowMore: () => void; onAll: (() => void) | undefined };
 
-/** How much is shown, how much is not, and what is highlighted. */
-export const StatusLine = ({ bright, graph, loading, onBright, onShowMore, onUnpair, pair, selected }: Props) => {
+/** How much is shown, and how much is not. */
+export const StatusLine = ({ graph, loading, onAll, onShowMore }: Props) => {
   const runs = graph.nodes.filter(({ kind }) => kind === "run").length;
   const running = graph.nodes.filter((node) => node.kind === "run" && node.state === "running").length;
   const hidden = new Set([...graph.more.upstream, ...graph.more.downstream]).size;
@@ -31,54 +23,87 @@ export const StatusLine = ({ bright, graph, loading, onBright, onShowMore, onUnp
       ) : null}
       {loading ? <Text>loading more …</Text> : null}
       {graph.truncated ? (
-        <Text color="fg.warning">The graph is cut: there is more than can be shown at once. Fewer hops or one direction show less of it, whole.</Text>
+        <HStack gap={2}>
+          <Text color="fg.warning">The graph is cut: there is more than can be shown at once. Fewer hops, or one direction, are shown whole.</Text>
+          {onAll === undefined ? null : (
+            <Button size="2xs" variant="outline" onClick={onAll}>
+              Show up to {MOST_NODES.toLocaleString("en")} nodes
+            </Button>
+          )}
+        </HStack>
       ) : null}
       {!graph.truncated && hidden > 0 ? (
         <Button color="blue.fg" h="auto" minW={0} px={0} size="sm" variant="plain" onClick={onShowMore}>
           Show more: {hidden} {hidden === 1 ? "node has" : "nodes have"} neighbours that are not shown
         </Button>
       ) : null}
-      {pair === undefined && selected !== undefined ? (
-        <HStack gap={2}>
-          <Text>
-            highlighted: {selected}{" "}
-            <Box as="span" hideBelow="lg">
-              (Shift and click another node for the path between)
-            </Box>
-          </Text>
-          <NativeSelect.Root size="xs" w="164px">
-            <NativeSelect.Field
-              aria-label="Highlight"
-              value={bright}
-              onChange={(event) => {
-                onBright(event.currentTarget.value as Direction);
-              }}
-            >
-              <option value="both">what led to and from it</option>
-              <option value="upstream">what led to it</option>
-              <option value="downstream">what came of it</option>
-            </NativeSelect.Field>
-            <NativeSelect.Indicator />
-          </NativeSelect.Root>
-        </HStack>
-      ) : null}
-      {pair === undefined ? null : (
-        <HStack data-testid="path" gap={2}>
-          <Text color="fg">{describe(pair)}</Text>
-          <Button size="2xs" variant="outline" onClick={onUnpair}>
-            Clear the path
-          </Button>
-        </HStack>
-      )}
     </HStack>
   );
 };
 
-const describe = ({ between, from, to }: NonNullable<Props["pair"]>): string => {
+type HighlightProps = {
+  selected: string;
+  bright: Direction;
+  pair: { from: string; to: string; between: Between | undefined } | undefined;
+  onBright: (direction: Direction) => void;
+  onUnpair: () => void;
+};
+
+/** What is highlighted; lies over the graph, so that nothing moves when it comes and goes. */
+export const Highlight = ({ bright, onBright, onUnpair, pair, selected }: HighlightProps) => (
+  <HStack
+    bg="bg"
+    borderRadius="md"
+    borderWidth="1px"
+    columnGap={2}
+    fontSize="xs"
+    left={2}
+    maxW="calc(100% - 16px)"
+    position="absolute"
+    px={2}
+    py={1}
+    shadow="xs"
+    top={2}
+    wrap="wrap"
+    zIndex={5}
+  >
+    {pair === undefined ? (
+      <>
+        <Text truncate>{selected}:</Text>
+        <NativeSelect.Root size="xs" w="192px">
+          <NativeSelect.Field
+            aria-label="Highlight"
+            value={bright}
+            onChange={(event) => {
+              onBright(event.currentTarget.value as Direction);
+            }}
+          >
+            <option value="both">what led to and from it</option>
+            <option value="upstream">what led to it</option>
+            <option value="downstream">what came of it</option>
+          </NativeSelect.Field>
+          <NativeSelect.Indicator />
+        </NativeSelect.Root>
+        <Text color="fg.muted" css={{ "@container (max-width: 1000px)": { display: "none" } }}>
+          Shift + click another node: the path between
+        </Text>
+      </>
+    ) : (
+      <>
+        <Text data-testid="path">{describe(pair)}</Text>
+        <Button size="2xs" variant="outline" onClick={onUnpair}>
+          Clear
+        </Button>
+      </>
+    )}
+  </HStack>
+);
+
+const describe = ({ between, from, to }: NonNullable<HighlightProps["pair"]>): string => {
   if (between === undefined) return `Nothing links ${from} and ${to} in what is shown: load more, or follow more hops.`;
   const inner = Math.max(between.ids.size - 2, 0);
-  const nodes = `${inner} ${inner === 1 ? "node" : "nodes"} between`;
-  return between.kind === "flow" ? `Path of ${from} and ${to}: ${nodes}` : `No data went between ${from} and ${to}. The shortest link: ${nodes}`;
+  const nodes = `${inner} ${inner === 1 ? "node" : "nodes"}`;
+  return between.kind === "flow" ? `Path between ${from} and ${to}: ${nodes}` : `No data went between ${from} and ${to}; the shortest link: ${nodes}`;
 };
 
 /** What a place is called in a sentence. */

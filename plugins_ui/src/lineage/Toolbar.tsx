@@ -29,9 +29,9 @@ type Props = {
   onQuery: (query: string) => void;
 };
 
-const DIRECTIONS: Record<Direction, string> = { both: "upstream and downstream", upstream: "upstream only", downstream: "downstream only" };
+const DIRECTIONS: Record<Direction, string> = { both: "up- and downstream", upstream: "upstream only", downstream: "downstream only" };
 const GROUPINGS: Record<Grouping, string> = { none: "no groups", mapped: "mapped tasks", groups: "task groups", dags: "Dags" };
-const LAYOUTS: Record<Layout, string> = { rows: "left to right, in rows", line: "left to right, one line", down: "top to bottom" };
+const LAYOUTS: Record<Layout, string> = { rows: "left to right, in rows", line: "left to right", down: "top to bottom" };
 const HOPS = [1, 2, 4, 8, 12, 20, 50];
 
 /** What is fetched and how it is drawn. */
@@ -41,19 +41,19 @@ export const Toolbar = (props: Props) => {
   return (
     <HStack aria-label="Lineage graph" columnGap={2} mb={2} role="toolbar" rowGap={1.5} wrap="wrap">
       <Search {...props} />
-      <Choice label="Group" texts={GROUPINGS} title="What is drawn as one" value={grouping} w="128px" onChange={onGrouping} />
-      <Choice label="Direction" texts={DIRECTIONS} title="Which way the lineage is followed" value={direction} w="196px" onChange={onDirection} />
+      <Choice label="Group" texts={GROUPINGS} title="What is drawn as one" value={grouping} w="116px" onChange={onGrouping} />
+      <Choice label="Direction" texts={DIRECTIONS} title="Which way the lineage is followed" value={direction} w="176px" onChange={onDirection} />
       <Choice
         label="Depth"
         texts={Object.fromEntries(hops.map((hop) => [String(hop), `${hop} ${hop === 1 ? "hop" : "hops"}`]))}
         title="How many edges the lineage is followed"
         value={String(depth)}
-        w="92px"
+        w="84px"
         onChange={(value) => {
           onDepth(Number(value));
         }}
       />
-      <Choice label="Layout" texts={LAYOUTS} title="How the graph is laid out" value={layout} w="184px" onChange={onLayout} />
+      <Choice label="Layout" texts={LAYOUTS} title="How the graph is laid out" value={layout} w="160px" onChange={onLayout} />
       <Menu.Root
         onSelect={({ value }) => {
           onExport(value as ExportKind);
@@ -150,16 +150,21 @@ const Search = ({ hit, hits, onFitHits, onHit, onQuery, query, searchBox }: Prop
       <InputGroup
         endElement={
           text === "" ? undefined : (
-            <CloseButton
-              aria-label="Clear the search"
-              size="2xs"
-              onClick={() => {
-                change("");
-              }}
-            />
+            <HStack gap={1}>
+              <Text aria-live="polite" color={hits === 0 && isDone ? "fg.error" : "fg.muted"} data-testid="search-hits" fontSize="xs" whiteSpace="nowrap">
+                {!isDone ? "" : hits === 0 ? "no hits" : `${hit + 1} of ${hits}`}
+              </Text>
+              <CloseButton
+                aria-label="Clear the search"
+                size="2xs"
+                onClick={() => {
+                  change("");
+                }}
+              />
+            </HStack>
           )
         }
-        w="200px"
+        w="220px"
       >
         <Input
           ref={searchBox}
@@ -179,38 +184,31 @@ const Search = ({ hit, hits, onFitHits, onHit, onQuery, query, searchBox }: Prop
           }}
         />
       </InputGroup>
-      {query === "" ? null : (
-        <>
-          <Text aria-live="polite" color={hits === 0 ? "fg.error" : "fg.muted"} data-testid="search-hits" fontSize="xs" minW="44px" whiteSpace="nowrap">
-            {hits === 0 ? "no hits" : `${hit + 1} of ${hits}`}
-          </Text>
-          <IconButton
-            aria-label="Previous hit"
-            disabled={hits === 0}
-            size="2xs"
-            variant="outline"
-            onClick={() => {
-              onHit(-1);
-            }}
-          >
-            ‹
-          </IconButton>
-          <IconButton
-            aria-label="Next hit"
-            disabled={hits === 0}
-            size="2xs"
-            variant="outline"
-            onClick={() => {
-              onHit(1);
-            }}
-          >
-            ›
-          </IconButton>
-          <Button disabled={hits === 0} size="2xs" variant="outline" onClick={onFitHits}>
-            Show all
-          </Button>
-        </>
-      )}
+      <IconButton
+        aria-label="Previous hit"
+        disabled={hits === 0}
+        size="2xs"
+        variant="ghost"
+        onClick={() => {
+          onHit(-1);
+        }}
+      >
+        ‹
+      </IconButton>
+      <IconButton
+        aria-label="Next hit"
+        disabled={hits === 0}
+        size="2xs"
+        variant="ghost"
+        onClick={() => {
+          onHit(1);
+        }}
+      >
+        ›
+      </IconButton>
+      <Button aria-label="Show all hits" disabled={hits === 0} size="2xs" title="Show all hits" variant="ghost" onClick={onFitHits}>
+        all
+      </Button>
     </HStack>
   );
 };

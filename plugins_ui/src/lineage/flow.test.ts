@@ -12,7 +12,7 @@ const placed: Placed = {
   routes: new Map(),
   layout: "rows",
 };
-const NONE: Marks = { selected: undefined, bright: undefined, hits: new Set(), hit: undefined, cursor: undefined, focus: new Set(), more: new Set() };
+const NONE: Marks = { selected: undefined, to: undefined, bright: undefined, hits: new Set(), hit: undefined, cursor: undefined, focus: new Set(), more: new Set() };
 const cards = (nodes: FlowNode[]) => nodes.filter((node) => node.type === "card");
 
 describe("flow", () => {

@@ -6,6 +6,8 @@ import type { Placed, Point } from "./layout";
 
 export type Marks = {
   selected: string | undefined;
+  /** The other end of a path. */
+  to: string | undefined;
   /** Bright nodes; all are where this is undefined. */
   bright: ReadonlySet<string> | undefined;
   hits: ReadonlySet<string>;
@@ -71,7 +73,7 @@ export const toNodes = (shown: Shown, placed: Placed, marks: Marks, kept: Map<st
       height,
       measured: { width, height },
       handles: handles(width, height, placed.layout === "down"),
-      selected: node.id === marks.selected,
+      selected: node.id === marks.selected || node.id === marks.to,
       data: {
         node,
         width,

@@ -15,7 +15,7 @@ export const SIZE: Record<ShownNode["kind"], { width: number; height: number }> 
   run: { width: 184, height: 56 },
   artifact: { width: 176, height: 48 },
   dataset: { width: 184, height: 48 },
-  group: { width: 208, height: 72 },
+  group: { width: 216, height: 72 },
 };
 
 /** Above this, time counts more than beauty. */
@@ -27,8 +27,8 @@ const options = (shown: Shown, layout: Layout): LayoutOptions => {
   return {
     "elk.algorithm": "layered",
     "elk.direction": layout === "down" ? "DOWN" : "RIGHT",
-    "elk.layered.spacing.nodeNodeBetweenLayers": layout === "down" ? "36" : "48",
-    "elk.spacing.nodeNode": "24",
+    "elk.layered.spacing.nodeNodeBetweenLayers": layout === "down" ? "36" : "40",
+    "elk.spacing.nodeNode": "18",
     "elk.layered.thoroughness": many ? "1" : "4",
     "elk.edgeRouting": many ? "POLYLINE" : "SPLINES",
     "elk.json.shapeCoords": "ROOT",
@@ -36,7 +36,7 @@ const options = (shown: Shown, layout: Layout): LayoutOptions => {
     ...(many ? { "elk.layered.nodePlacement.strategy": "SIMPLE", "elk.layered.crossingMinimization.greedySwitch.type": "OFF" } : {}),
     ...(framed ? { "elk.hierarchyHandling": "INCLUDE_CHILDREN" } : {}),
     ...(layout === "rows" && !framed && !many
-      ? { "elk.layered.wrapping.strategy": "MULTI_EDGE", "elk.layered.wrapping.additionalEdgeSpacing": "24", "elk.aspectRatio": "1.9" }
+      ? { "elk.layered.wrapping.strategy": "MULTI_EDGE", "elk.layered.wrapping.additionalEdgeSpacing": "24", "elk.aspectRatio": "2.4" }
       : {}),
   };
 };
@@ -91,6 +91,12 @@ export const around = (rects: Iterable<Rect>): Rect | undefined => {
     [right, bottom] = [Math.max(right, x + width), Math.max(bottom, y + height)];
   }
   return right < left ? undefined : { x: left, y: top, width: right - left, height: bottom - top };
+};
+
+/** The rectangle around the whole drawing: edges that go round the nodes too. */
+export const wholeOf = ({ frames, places, routes }: Placed): Rect | undefined => {
+  const points = [...routes.values()].flat().map(({ x, y }) => ({ x, y, width: 0, height: 0 }));
+  return around([...places.values(), ...frames.values(), ...points]);
 };
 
 /** As one reads: from left to right, then down; nodes that stand in one column from top to bottom. */

@@ -2,7 +2,7 @@
 import { faceOf } from "./face";
 import type { Marks } from "./flow";
 import type { Shown } from "./grouping";
-import { around, routePath, type Placed } from "./layout";
+import { routePath, wholeOf, type Placed } from "./layout";
 import type { Palette } from "./palette";
 import { outlines, shapeOf } from "./shapes";
 
@@ -20,7 +20,7 @@ const cut = (text: string, width: number): string => {
 export type Picture = { svg: string; width: number; height: number };
 
 export const toPicture = (shown: Shown, placed: Placed, { bright }: Pick<Marks, "bright">, palette: Palette, straight: boolean): Picture => {
-  const bounds = around([...placed.places.values(), ...placed.frames.values()]) ?? { x: 0, y: 0, width: 1, height: 1 };
+  const bounds = wholeOf(placed) ?? { x: 0, y: 0, width: 1, height: 1 };
   const [width, height] = [Math.ceil(bounds.width + 2 * MARGIN), Math.ceil(bounds.height + 2 * MARGIN)];
   const parts: string[] = [];
   for (const frame of shown.frames) {

@@ -24,6 +24,7 @@ describe("search", () => {
     ["eef0", []],
     ["01a207f9", ["run:predict"]],
     ["kind:model", ["artifact:model"]],
+    ["model", ["artifact:model"]],
     ["kind:step", ["run:train", "run:predict"]],
     ["kind:dataset", ["dataset:raw"]],
     ["type:pipeline", ["artifact:model"]],

@@ -55,7 +55,7 @@ const fits = (node: LineageNode, { key, text }: Term): boolean => {
     case "type":
       return node.kind === "artifact" && has(node.type, text);
     case undefined:
-      return textsOf(node).some((found) => has(found, text)) || (text.length >= 4 && idOf(node).startsWith(text));
+      return [kindOf(node), ...textsOf(node)].some((found) => has(found, text)) || (text.length >= 4 && idOf(node).startsWith(text));
   }
 };
 

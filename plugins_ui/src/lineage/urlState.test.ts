@@ -11,6 +11,7 @@ describe("the URL", () => {
       node: "run:1",
       to: "artifact:2",
       depth: 8,
+      nodes: 2000,
       direction: "upstream" as const,
       bright: "downstream" as const,
       grouping: "groups" as const,
@@ -34,6 +35,6 @@ describe("the URL", () => {
   });
 
   it("does not trust what stands in it", () => {
-    expect(read("lin_depth=999&lin_dir=sideways&lin_group=x&lin_layout=y")).toEqual(read(""));
+    expect(read("lin_depth=999&lin_nodes=1000000&lin_dir=sideways&lin_group=x&lin_layout=y")).toEqual(read(""));
   });
 });

@@ -8,12 +8,17 @@ import { LAYOUTS, type Layout } from "./layout";
 
 const DIRECTIONS: readonly Direction[] = ["both", "upstream", "downstream"];
 
+/** More the server does not give at once. */
+export const MOST_NODES = 2000;
+
 export type LineageView = {
   /** Undefined: nobody chose; empty: the panel was closed on purpose. */
   node: string | undefined;
   /** The other end of a highlighted path. */
   to: string | undefined;
   depth: number | undefined;
+  /** How many nodes are fetched; undefined: as many as the server thinks good. */
+  nodes: number | undefined;
   /** Which way the graph is fetched. */
   direction: Direction;
   /** Which way from the selected node stays bright. */
@@ -31,6 +36,7 @@ const NAMES: Record<keyof LineageView, string> = {
   node: "lin_node",
   to: "lin_to",
   depth: "lin_depth",
+  nodes: "lin_nodes",
   direction: "lin_dir",
   bright: "lin_bright",
   grouping: "lin_group",
@@ -51,6 +57,7 @@ export const readView = (params: URLSearchParams): LineageView => {
     node: get("node") ?? undefined,
     to: get("to") ?? undefined,
     depth: Number.isInteger(depth) && depth >= 0 && depth <= 50 ? depth : undefined,
+    nodes: get("nodes") === String(MOST_NODES) ? MOST_NODES : undefined,
     direction: oneOf(DIRECTIONS, get("direction")) ?? "both",
     bright: oneOf(DIRECTIONS, get("bright")) ?? "both",
     grouping: oneOf(GROUPINGS, get("grouping")),

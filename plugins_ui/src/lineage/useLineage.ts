@@ -5,10 +5,10 @@ import { mergeGraphs } from "./merge";
 import type { LineageView } from "./urlState";
 
 /** The graph of the page, with what was loaded around some of its nodes. */
-export const useLineage = (place: Place, view: Pick<LineageView, "depth" | "direction" | "more">) => {
-  const page = useGraph(place, { depth: view.depth, direction: view.direction });
+export const useLineage = (place: Place, view: Pick<LineageView, "depth" | "direction" | "more" | "nodes">) => {
+  const page = useGraph(place, view);
   const { data } = page;
-  const { around, error, isLoading, refetch } = useAround(data, view.more);
+  const { around, error, isLoading, refetch } = useAround(view.more);
   const graph = useMemo(
     () =>
       data === undefined

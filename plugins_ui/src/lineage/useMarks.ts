@@ -37,6 +37,7 @@ export const useMarks = (index: IndexedGraph, shown: Shown, { bright, query, sel
       hits,
       marks: {
         selected: selected === undefined ? undefined : (shown.shownAs.get(selected) ?? selected),
+        to: to === undefined ? undefined : (shown.shownAs.get(to) ?? to),
         bright: ids === undefined ? undefined : shownOf(ids),
         hits: new Set(hits),
         focus: focus.length < runs ? shownOf(focus) : new Set<string>(),

@@ -43,9 +43,9 @@ export const paint = (context: CanvasRenderingContext2D, shown: Shown, placed: P
     context.beginPath();
     context.roundRect(place.x, place.y, place.width, place.height, node.kind === "run" || node.kind === "group" ? 8 : place.height / 2);
     context.fill();
-    if (node.id !== selected && node.id !== marks.cursor && !hits.has(node.id)) continue;
+    if (node.id !== selected && node.id !== marks.to && node.id !== marks.cursor && !hits.has(node.id)) continue;
     context.globalAlpha = 1;
-    context.strokeStyle = hits.has(node.id) ? (palette.tones.orange ?? palette.hit) : palette.accent;
+    context.strokeStyle = hits.has(node.id) ? (palette.tones.orange ?? palette.accent) : palette.accent;
     context.lineWidth = 3 / zoom;
     const gap = 3 / zoom;
     context.strokeRect(place.x - gap, place.y - gap, place.width + 2 * gap, place.height + 2 * gap);

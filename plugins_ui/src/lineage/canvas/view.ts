@@ -1,10 +1,10 @@
 import { getViewportForBounds, useReactFlow, useStoreApi } from "@xyflow/react";
 import { useCallback, useLayoutEffect, useMemo, useRef } from "react";
 
-import { around, type Placed, type Rect } from "../layout";
+import { around, wholeOf, type Placed, type Rect } from "../layout";
 
 export const ZOOM = { min: 0.02, max: 2 };
-const FIT = { padding: 0.08, maxZoom: 1.1 };
+const FIT = { padding: 0.05, maxZoom: 1.1 };
 const MARGIN = 40;
 
 const nearest = (places: Map<string, Rect>, others: Map<string, Rect>, x: number, y: number): string | undefined => {
@@ -21,7 +21,7 @@ const nearest = (places: Map<string, Rect>, others: Map<string, Rect>, x: number
  * What part of the graph is in view. Until somebody moves it, all of it; after that a new layout leaves what one looks at where it is: `anchor`, or else
  * what is nearest to the middle.
  */
-export const useView = (placed: Placed, anchor: string | undefined, width: number) => {
+export const useView = (placed: Placed, anchor: string | undefined, selected: string | undefined, width: number) => {
   const { getViewport, setViewport } = useReactFlow();
   const store = useStoreApi();
   const touched = useRef(false);
@@ -40,7 +40,8 @@ export const useView = (placed: Placed, anchor: string | undefined, width: numbe
   const fit = useCallback(
     (duration = 250) => {
       touched.current = false;
-      show([...placed.places.values(), ...placed.frames.values()], FIT.maxZoom, duration);
+      const whole = wholeOf(placed);
+      if (whole !== undefined) show([whole], FIT.maxZoom, duration);
     },
     [placed, show],
   );
@@ -94,7 +95,8 @@ export const useView = (placed: Placed, anchor: string | undefined, width: numbe
 
   useLayoutEffect(() => {
     if (width > 0 && !touched.current) fit();
-    // Only a new width fits again; `fit` itself changes with every layout, which is looked at above.
+    else if (width > 0 && selected !== undefined) reveal(selected);
+    // Only for a new width: layouts are looked at above.
     // eslint-disable-next-line react-hooks/exhaustive-deps
   }, [width]);
 
