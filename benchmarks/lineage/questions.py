@@ -5,10 +5,9 @@ from __future__ import annotations
 import http.client
 import json
 import random
-import re
 import statistics
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import quote, urlencode, urlsplit
@@ -18,18 +17,34 @@ from sqlalchemy.orm import Session
 
 from benchmarks.lineage.server import API
 from sematic_airflow_provider.cli.processes import LocalAirflow
-from sematic_airflow_provider.db.models import DataRow, DatasetRow, JobRow, RunRow
+from sematic_airflow_provider.db.models import DataRow, RunRow
 
 NODES: Final = 500
 _DEPTH: Final = 20
 _KINDS: Final = {"Spark": "spark!_%", "dbt": "dbt!_%", "steps": "learning!_%", "200 mapped tasks": "learning!_000"}
-_SEARCHED: Final = {
-    "search": "learning_00",
-    "q": "learning_00",
-    "query": "learning_00",
-    "name": "learning_00",
-    "prefix": "learning_00",
-}
+_ABSENT: Final = "no-such-name"
+_LISTS: Final[tuple[tuple[str, dict[str, str]], ...]] = (
+    ("/runs", {}),
+    ("/runs", {"state": "failed"}),
+    ("/runs", {"integration": "SPARK"}),
+    ("/runs", {"dag_id": "learning_000", "task_id": "fit"}),
+    ("/runs", {"name": "learning_000.fit"}),
+    ("/runs", {"name": "fit"}),
+    ("/runs", {"name": _ABSENT}),
+    ("/jobs", {}),
+    ("/jobs", {"name": "model_07"}),
+    ("/jobs", {"name": _ABSENT}),
+    ("/artifacts", {}),
+    ("/artifacts", {"digest": "ab1"}),
+    ("/artifacts", {"type": "RandomForest"}),
+    ("/artifacts", {"name": "reference_00"}),
+    ("/artifacts", {"name": _ABSENT}),
+    ("/datasets", {}),
+    ("/datasets", {"name": "table_007"}),
+    ("/datasets", {"namespace": "s3://lake"}),
+    ("/datasets", {"name": _ABSENT}),
+    ("/datasets/versions", {"namespace": "s3://lake", "name": "silver/learning_000"}),
+)
 
 
 @dataclass
@@ -93,7 +108,8 @@ def graphs(asker: Asker, engine: Engine, samples: int, seed: int = 7) -> list[As
     for what, paths in _graph_paths(engine, samples, rng).items():
         asked = Asked(what)
         for path in paths:
-            seconds, answer = asker.get(f"{path}?{urlencode({'depth': _DEPTH, 'max_nodes': NODES})}")
+            more = "&" if "?" in path else "?"
+            seconds, answer = asker.get(f"{path}{more}{urlencode({'depth': _DEPTH, 'max_nodes': NODES})}")
             asked.seconds.append(seconds)
             asked.sizes.append(len(answer["nodes"]))
         found.append(asked)
@@ -122,65 +138,26 @@ def _graph_paths(engine: Engine, samples: int, rng: random.Random) -> dict[str, 
             .order_by(DataRow.digest)
         ).all()
         paths["graph of a shared artifact"] = [f"/artifacts/{rng.choice(shared)}/graph" for _ in range(samples)]
-        large = session.scalars(
-            select(DataRow.digest).where(DataRow.name.like("learning%.fit.return_value")).limit(5000)
-        ).all()
-        paths["graph of a model"] = [
-            f"/artifacts/{digest}/graph" for digest in rng.sample(large, min(samples, len(large)))
-        ]
+        fitted = select(DataRow.digest).where(DataRow.name == "learning_000.fit.return_value").order_by(DataRow.digest)
+        models = session.scalars(fitted).all()
+        paths["graph of a model"] = [f"/artifacts/{one}/graph" for one in rng.sample(models, min(samples, len(models)))]
+    tables = [
+        {"namespace": "postgres://warehouse:5432", "name": f"analytics.public.table_{n:03d}"} for n in range(1, 9)
+    ]
+    paths["graph of a shared table"] = [f"/datasets/graph?{urlencode(rng.choice(tables))}" for _ in range(samples)]
     return paths
 
 
-def lists(asker: Asker, engine: Engine, samples: int) -> list[Asked]:
-    """First pages of every list that the API has, as they are and with a search where they take one; of one thing, a much used one is taken."""
+def lists(asker: Asker, samples: int) -> list[Asked]:
+    """First pages of all lists, as they are and searched: for what is common, what is rare, and what is not there at all."""
     found = []
-    for path, query in _lists(asker, _known(engine)):
-        asked = Asked(f"first page of {path}{'?' + query if query else ''}")
+    for path, told in _LISTS:
+        asked = Asked(
+            f"first page of {path}" + (f" ({', '.join(f'{k} {v}' for k, v in told.items())})" if told else "")
+        )
         for _ in range(samples):
-            seconds, answer = asker.get(f"{path}{'?' + query if query else ''}")
+            seconds, answer = asker.get(f"{path}?{urlencode(told)}")
             asked.seconds.append(seconds)
-            asked.sizes.append(len(json.dumps(answer)))
+            asked.sizes.append(len(answer["items"]))
         found.append(asked)
     return found
-
-
-def _known(engine: Engine) -> dict[str, str]:
-    """What stands for parameters in paths."""
-    with Session(engine) as session:
-        table = session.scalars(select(DatasetRow).where(DatasetRow.name == "analytics.public.table_007")).one()
-        job = session.scalars(select(JobRow).where(JobRow.name == "learning_000.fit")).one()
-        run = session.scalars(select(RunRow).where(RunRow.job_key == job.job_key).limit(1)).one()
-        shared = session.scalars(select(DataRow).where(DataRow.name.like("reference%")).limit(1)).one()
-    return {
-        "dataset_key": table.dataset_key,
-        "job_key": job.job_key,
-        "run_id": run.run_id,
-        "digest": str(shared.digest),
-        "dag_id": str(run.dag_id),
-        "dag_run_id": str(run.dag_run_id),
-        "task_id": str(run.task_id),
-    }
-
-
-def _lists(asker: Asker, known: dict[str, str]) -> Iterator[tuple[str, str]]:
-    _, told = asker.get("/openapi.json")
-    for path, methods in told["paths"].items():
-        short = path.removeprefix(API).removeprefix("/api/v1")
-        wanted = set(re.findall(r"{(\w+)}", short))
-        parameters = methods.get("get", {}).get("parameters", [])
-        names = {one["name"] for one in parameters if one["in"] == "query"}
-        if (
-            "get" not in methods
-            or not wanted <= set(known)
-            or (wanted and "limit" not in names)
-            or short.endswith("/graph")
-        ):
-            continue
-        short = short.format(**{name: quote(known[name], safe="") for name in wanted})
-        needed = [one["name"] for one in parameters if one.get("required") and one["in"] == "query"]
-        searched = [name for name in _SEARCHED if name in names]
-        if set(needed) <= set(searched):
-            if not needed:
-                yield short, ""
-            for name in searched:
-                yield short, urlencode({name: _SEARCHED[name]})

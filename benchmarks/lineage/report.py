@@ -33,7 +33,7 @@ class Report:
         self,
         case: str,
         measured: str,
-        ours: float | None,
+        ours: float | str | None,
         *,
         limit: float | None = None,
         peer: float | None = None,
@@ -41,7 +41,7 @@ class Report:
     ) -> None:
         """A row; the ratio is of ours to the limit, else to the peer."""
         other = limit if limit is not None else peer
-        ratio = None if other is None or ours is None or not other else f"{ours / other:.3f}"
+        ratio = None if other is None or not isinstance(ours, float) or not other else f"{ours / other:.3f}"
         self.rows.append([case, measured, ours, limit, peer, ratio, goal])
 
     def at_least(self, what: str, found: float, wanted: float, unit: str) -> None:
