@@ -9,6 +9,7 @@ from typing import Any, Final, NamedTuple
 from sqlalchemy import Integer, column, text
 from sqlalchemy.orm import Session
 
+from sematic_airflow_provider.db.families import FACTS, RunFacts
 from sematic_airflow_provider.db.models import IoRow, NodeId, UtcTime
 
 EARLIEST: Final = dt.datetime(1, 1, 1, tzinfo=dt.timezone.utc)
@@ -26,7 +27,8 @@ _COLUMNS: Final = (
     IoRow.name,
     IoRow.dataset_type,
 )
-_NAMES: Final = ", ".join(f"e.{column.key}" for column in _COLUMNS)
+_NAMES: Final = ", ".join([f"e.{c.key}" for c in _COLUMNS] + [f"r.{c.key}" for c in FACTS[1:]])
+_TYPED: Final[tuple[Any, ...]] = (*_COLUMNS, *FACTS[1:], column("i", Integer))
 
 
 class Io(NamedTuple):
@@ -43,6 +45,9 @@ class Io(NamedTuple):
     dataset_type: str | None
 
 
+_IO: Final = len(Io._fields)
+
+
 class Window(NamedTuple):
     """A node, and the span of time in which its reads or writes are asked for."""
 
@@ -52,30 +57,37 @@ class Window(NamedTuple):
 
 
 def edges_of(
-    session: Session, windows: Sequence[Window], direction: str, limit: int, *, earliest_first: bool = False
+    session: Session,
+    windows: Sequence[Window],
+    direction: str,
+    limit: int,
+    facts: dict[str, RunFacts] | None = None,
+    *,
+    earliest_first: bool = False,
 ) -> list[list[Io]]:
-    """For each window its edges in this direction, ``limit`` at most: the latest, or the earliest."""
+    """For each window its edges in this direction, ``limit`` at most: the latest, or the earliest. What is known of their runs is put into ``facts``."""
     if not windows:
         return []
     found: list[list[Io]] = [[] for _ in windows]
     order = "ASC" if earliest_first else "DESC"
-    for index, io in _rows(session, windows, direction, limit, order):
+    for index, io, run in _rows(session, windows, direction, limit, order):
         found[index].append(io)
+        if facts is not None:
+            facts[io.run_id] = run
     return found
 
 
 def _rows(
     session: Session, windows: Sequence[Window], direction: str, limit: int, order: str
-) -> Iterator[tuple[int, Io]]:
+) -> Iterator[tuple[int, Io, RunFacts]]:
     arrays = session.get_bind().dialect.name == "postgresql"
     size = _ARRAY if arrays else _COMPOUND
     for start in range(0, len(windows), size):
         part = windows[start : start + size]
         sql, values = (_by_arrays if arrays else _by_union)(session, part, order)
         values |= {"direction": direction, "most": limit}
-        typed = text(sql).columns(*_COLUMNS, column("i", Integer))
-        for *io, index in session.execute(typed, values):
-            yield start + int(index), Io(*io)
+        for row in session.connection().execute(text(sql).columns(*_TYPED), values):
+            yield start + int(row[-1]), Io(*row[:_IO]), RunFacts(row[0], *row[_IO:-1])
 
 
 def _by_arrays(session: Session, windows: Sequence[Window], order: str) -> tuple[str, dict[str, Any]]:
@@ -84,6 +96,7 @@ def _by_arrays(session: Session, windows: Sequence[Window], order: str) -> tuple
         " FROM unnest(CAST(:nodes AS bytea[]), CAST(:lows AS timestamp[]), CAST(:highs AS timestamp[])) WITH ORDINALITY AS w(node, low, high, i)"
         " CROSS JOIN LATERAL (SELECT * FROM sematic_io WHERE node_id = w.node AND direction = :direction AND at BETWEEN w.low AND w.high"
         f" ORDER BY at {order}, id {order} LIMIT :most) AS e"
+        " LEFT JOIN sematic_run AS r ON r.run_id = e.run_id"
     )
     values = {
         "nodes": [_node(session, window.node_id) for window in windows],
@@ -108,6 +121,7 @@ def _by_union(session: Session, windows: Sequence[Window], order: str) -> tuple[
             # Of our own words, values are bound.
             f"SELECT {_NAMES}, {i} AS i FROM (SELECT * FROM sematic_io WHERE node_id = :n{i} AND direction = :direction{within}"  # noqa: S608
             f" ORDER BY at {order}, id {order} LIMIT :most) AS e"
+            " LEFT JOIN sematic_run AS r ON r.run_id = e.run_id"
         )
     return " UNION ALL ".join(parts), values
 

@@ -23,18 +23,13 @@ _WRITES: Final = 8  # of a data set without versions, around a moment
 
 _OF_RUN: Final = "by "  # how a walk came to a data set without versions: by what this run read or wrote
 _OF_DATA: Final = "through "  # how a walk came to a run that says which inputs its outputs came from
-_IO: Final = select(
-    IoRow.run_id,
-    IoRow.node_id,
-    IoRow.direction,
-    IoRow.dataset_key,
-    IoRow.at,
-    IoRow.dag_run_key,
-    IoRow.label,
-    IoRow.name,
-    IoRow.dataset_type,
+_IOS: Final = IoRow.__table__.c  # not the mapped classes: those cost more than the database does
+_FLOWS: Final = FlowRow.__table__.c
+_DATA: Final = DataRow.__table__.c
+_IO: Final = select(*(_IOS[name] for name in Io._fields))
+_IO_AND_DATA: Final = _IO.add_columns(_DATA.digest, _DATA.version).join(
+    DataRow.__table__, _DATA.node_id == _IOS.node_id
 )
-_IO_AND_DATA: Final = _IO.add_columns(DataRow.digest, DataRow.version).join(DataRow, DataRow.node_id == IoRow.node_id)
 
 
 class StoredNeighbours:
@@ -102,8 +97,8 @@ class StoredNeighbours:
         run_ids = list(dict.fromkeys([*whole, *bound, *(part for _, part in parts)]))
         found: list[Io] = []
         for chunk in chunks(run_ids):
-            query = _IO_AND_DATA.where(IoRow.run_id.in_(chunk), IoRow.direction == direction).limit(_RUN_EDGES)
-            for *row, digest, version in self._session.execute(query):
+            query = _IO_AND_DATA.where(_IOS.run_id.in_(chunk), _IOS.direction == direction).limit(_RUN_EDGES)
+            for *row, digest, version in self._session.connection().execute(query):
                 found.append(Io(*row))
                 self._versionless[found[-1].node_id] = digest is None and version is None
         for io in found:
@@ -136,10 +131,10 @@ class StoredNeighbours:
         known = self._flows.setdefault(direction, {})
         keys = sorted({io.dataset_key for io in found} - known.keys())
         known.update(dict.fromkeys(keys, False))
-        column = FlowRow.out_key if direction == "write" else FlowRow.in_key
+        column = _FLOWS.out_key if direction == "write" else _FLOWS.in_key
         for chunk in chunks(keys):
-            query = select(column).where(column.in_(chunk), FlowRow.out_field == "", FlowRow.in_field == "").distinct()
-            known.update(dict.fromkeys(self._session.scalars(query), True))
+            query = select(column).where(column.in_(chunk), _FLOWS.out_field == "", _FLOWS.in_field == "").distinct()
+            known.update(dict.fromkeys(self._session.connection().scalars(query), True))
         return {edge_of(io): f"{_OF_DATA}{io.dataset_key}" for io in found if known[io.dataset_key]}
 
     # Data
@@ -156,7 +151,7 @@ class StoredNeighbours:
         latest_of = dict(zip(others, self._latest(others, direction, FAN_OUT + 1), strict=True))
         own_of = self._of_met_dag_runs(latest_of, direction)
         if direction == "read":
-            self._know([io.run_id for node_id in own_of for io in [*own_of[node_id], *latest_of[node_id]]])
+            self._know([io.run_id for own in own_of.values() for io in own])
         for node_id, latest in latest_of.items():
             own = own_of.get(node_id, [])
             met = set(own)
@@ -168,7 +163,7 @@ class StoredNeighbours:
         return found, cut
 
     def _latest(self, node_ids: Sequence[str], direction: str, limit: int) -> list[list[Io]]:
-        return edges_of(self._session, [Window(node_id) for node_id in node_ids], direction, limit)
+        return edges_of(self._session, [Window(node_id) for node_id in node_ids], direction, limit, self._facts)
 
     def _of_met_dag_runs(self, latest_of: Mapping[str, Sequence[Io]], direction: str) -> dict[str, list[Io]]:
         """The edges of the Dag runs that the walk has met; only of nodes with many edges they are not all among the latest."""
@@ -180,8 +175,8 @@ class StoredNeighbours:
         many = [node_id for node_id, latest in latest_of.items() if len(latest) > FAN_OUT]
         for keys in chunks(sorted(self._dag_runs)):
             for chunk in chunks(many):
-                query = _IO.where(IoRow.node_id.in_(chunk), IoRow.direction == direction, IoRow.dag_run_key.in_(keys))
-                for row in self._session.execute(query.limit(_RUN_EDGES)):
+                query = _IO.where(_IOS.node_id.in_(chunk), _IOS.direction == direction, _IOS.dag_run_key.in_(keys))
+                for row in self._session.connection().execute(query.limit(_RUN_EDGES)):
                     io = Io(*row)
                     if io not in found.setdefault(io.node_id, []):
                         found[io.node_id].append(io)
@@ -213,8 +208,7 @@ class StoredNeighbours:
 
     def _writes_seen(self, stops: Sequence[Stop], reads: Sequence[Moment]) -> tuple[list[Io], set[str]]:
         windows = [Window(stop.node_id, high=read.at + SLACK) for stop, read in zip(stops, reads, strict=True)]
-        writes_of = edges_of(self._session, windows, "write", _WRITES)
-        self._know([io.run_id for writes in writes_of for io in writes])
+        writes_of = edges_of(self._session, windows, "write", _WRITES, self._facts)
         found: list[Io] = []
         for read, writes in zip(reads, writes_of, strict=True):
             seen = {write.run_id for write in writes_seen(read, map(self._moment, writes))}
@@ -224,15 +218,13 @@ class StoredNeighbours:
     def _reads_that_saw(self, stops: Sequence[Stop], writes: Sequence[Moment]) -> tuple[list[Io], set[str]]:
         pairs = list(zip(stops, writes, strict=True))
         after = [Window(stop.node_id, low=write.at) for stop, write in pairs]
-        later_of = edges_of(self._session, after, "write", _WRITES + 1, earliest_first=True)
-        self._know([io.run_id for later in later_of for io in later])
+        later_of = edges_of(self._session, after, "write", _WRITES + 1, self._facts, earliest_first=True)
         moments = [[self._moment(io) for io in later] for later in later_of]
         windows = []
         for (stop, write), later in zip(pairs, moments, strict=True):
             until = seen_until(write, later)
             windows.append(Window(stop.node_id, write.at, until) if until else Window(stop.node_id, write.at))
-        reads_of = edges_of(self._session, windows, "read", FAN_OUT + 1)
-        self._know([io.run_id for reads in reads_of for io in reads])
+        reads_of = edges_of(self._session, windows, "read", FAN_OUT + 1, self._facts)
         found: list[Io] = []
         cut: set[str] = set()
         for (stop, write), later, reads in zip(pairs, moments, reads_of, strict=True):

@@ -10,6 +10,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session, aliased, defer
 
 from sematic_airflow_provider.db.edges import Io, Window, edges_of
+from sematic_airflow_provider.db.families import RunFacts, run_facts
 from sematic_airflow_provider.db.models import DataRow, IoRow, RunRow
 from sematic_airflow_provider.db.neighbours import chunks
 from sematic_airflow_provider.lineage.graph import (
@@ -49,8 +50,9 @@ def nodes(
     run_ids = [i.removeprefix("run:") for i in node_ids if i.startswith("run:")]
     found: dict[str, Node] = {node.id: node for node in run_nodes(session, _runs(session, run_ids), readable)}
     data_rows = list(_by_key(session, DataRow, DataRow.node_id, [i for i in node_ids if not i.startswith("run:")]))
-    touched = _touches(session, [row.node_id for row in data_rows])
-    dags = _dags(session, {io.run_id for ios in touched.values() for io in ios})
+    facts: dict[str, RunFacts] = {}
+    touched = _touches(session, [row.node_id for row in data_rows], facts)
+    dags = _dags(session, facts)
     seen = {
         node_id: visible
         for node_id, ios in touched.items()
@@ -112,36 +114,28 @@ def _run_node(row: RunRow, parent: str | None) -> RunNode:
     )
 
 
-def _touches(session: Session, node_ids: Sequence[str]) -> dict[str, list[Io]]:
+def _touches(session: Session, node_ids: Sequence[str], facts: dict[str, RunFacts]) -> dict[str, list[Io]]:
     """The latest writes and reads of these data."""
     found: dict[str, list[Io]] = {}
     windows = [Window(node_id) for node_id in node_ids]
     for direction in ("write", "read"):
-        for node_id, ios in zip(node_ids, edges_of(session, windows, direction, _TOUCHES), strict=True):
+        for node_id, ios in zip(node_ids, edges_of(session, windows, direction, _TOUCHES, facts), strict=True):
             found.setdefault(node_id, []).extend(ios)
     return found
 
 
-def _dags(session: Session, run_ids: Iterable[str]) -> dict[str, str]:
+def _dags(session: Session, facts: Mapping[str, RunFacts]) -> dict[str, str]:
     """The Dags that runs are of, by themselves or by what they are part of; those of no Dag are left out."""
-    found: dict[str, str] = {}
-    stray: dict[str, tuple[str | None, str | None]] = {}
-    for chunk in chunks(sorted(run_ids)):
-        query = select(RunRow.run_id, RunRow.dag_id, RunRow.parent_run_id, RunRow.root_run_id)
-        for run_id, dag_id, parent, root in session.execute(query.where(RunRow.run_id.in_(chunk))):
-            if dag_id is not None:
-                found[run_id] = dag_id
-            elif parent or root:
-                stray[run_id] = (parent, root)
-    above = sorted({run_id for pair in stray.values() for run_id in pair if run_id} - found.keys())
-    of_above: dict[str, str] = {}
-    for chunk in chunks(above):
-        query2 = select(RunRow.run_id, RunRow.dag_id).where(RunRow.run_id.in_(chunk), RunRow.dag_id.is_not(None))
-        of_above.update((run_id, dag_id) for run_id, dag_id in session.execute(query2) if dag_id)
-    for run_id, pair in stray.items():
-        dag = next(
-            (of_above.get(one) or found.get(one) for one in pair if one and (one in of_above or one in found)), None
-        )
+    found = {run_id: run.dag_id for run_id, run in facts.items() if run.dag_id is not None}
+    stray = {
+        run_id: [one for one in (run.parent_run_id, run.root_run_id) if one]
+        for run_id, run in facts.items()
+        if run.dag_id is None
+    }
+    above = sorted({one for some in stray.values() for one in some} - found.keys())
+    known = {run_id: run.dag_id for run_id, run in run_facts(session, above).items() if run.dag_id} | found
+    for run_id, some in stray.items():
+        dag = next((known[one] for one in some if one in known), None)
         if dag:
             found[run_id] = dag
     return found
