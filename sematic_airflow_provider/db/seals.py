@@ -57,7 +57,7 @@ def seal(session: Session, most: int = MOST) -> int:
         SQLAlchemyError: the database failed; what waits goes on waiting.
     """
     waits = session.scalar(select(UnsealedRow.event_id).limit(1)) is not None
-    session.rollback()  # nothing was written
+    session.commit()
     return _seal(session, most) if waits else 0
 
 

@@ -163,3 +163,17 @@ def test_prune_wants_to_know_how_long_events_are_kept(deployment: Deployment) ->
     done = deployment.sematic("lineage", "prune")
     assert done.status == 1
     assert "lineage_keep_days" in done.err
+
+
+def test_a_collection_finds_all_names_that_rolled_up_runs_need(deployment: Deployment) -> None:
+    table, model = deployment.save({"rows": [1]}, "flow.fetch.return_value"), deployment.save([2], "flow.train.model")
+    code, packages = deployment.save("def fit(): ...", "code"), deployment.save({"numpy": "2"}, "packages")
+    unneeded = deployment.save("nobody needs this")
+    event = task_event("COMPLETE", "train", reads={"table": table}, writes={"model": model})
+    event["run"]["facets"]["sematic_step"]["code"] = code.to_json()
+    event["run"]["facets"]["sematic_provenance"] = {"packages": packages.to_json()}
+    deployment.tell(event, task_event("START", "train"))
+    assert deployment.sematic("lineage", "prune", "--keep-days", "30").status == 0
+    left = deployment.collect()
+    assert {table.digest, model.digest, code.digest, packages.digest} <= left
+    assert unneeded.digest not in left
