@@ -355,6 +355,7 @@ def busy() -> Iterator[tuple[str, type[_Busy]]]:
     server.server_close()
 
 
+@pytest.mark.thorough
 def test_a_busy_server_is_asked_again_with_longer_pauses(busy: tuple[str, type[_Busy]]) -> None:
     url, handler = busy
     handler.statuses[:] = [503, 502]

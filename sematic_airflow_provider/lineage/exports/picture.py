@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from html import escape
 from itertools import pairwise
 from typing import Final
 
 from sematic_airflow_provider.lineage.exports.layers import Layout, Place, layout
+from sematic_airflow_provider.lineage.exports.letters import visible
 from sematic_airflow_provider.lineage.graph import ArtifactNode, LineageGraph, Node, RunNode
 
 MOST_NODES: Final = 160
 _WIDTH, _HEIGHT, _GAP_X, _GAP_Y, _MARGIN = 172, 46, 58, 18, 16
 _GAP_DOWN: Final = 34
 _PAGE: Final = 1150
-_LETTERS: Final = 23
+_LETTERS: Final = 20
 _STYLE: Final = """
 .lg{--ink:#1c2433;--soft:#5b6675;--line:#9aa5b4;--paper:#fff;--run:#eef3fb;--run-line:#7d97c4;--data:#f6f3ea;--data-line:#b7a570;--model:#efe9fa;
 --model-line:#8f78c9;--ok:#2f8f5b;--bad:#c2413a;--wait:#b7791f;--focus:#1f5fd0;font-family:system-ui,-apple-system,"Segoe UI",Roboto,sans-serif}
@@ -157,8 +158,10 @@ def _node(node: Node, x: float, y: float, is_focus: bool, has_more: bool) -> str
         left = x + 30
         state = node.state if node.state in ("success", "failed", "running") else "unknown"
         parts.append(f'<circle class="{state}" cx="{x + 18:.1f}" cy="{y + _HEIGHT / 2:.1f}" r="4.5"/>')
-    parts.append(f'<text class="name" x="{left:.1f}" y="{y + 19:.1f}">{_xml(_short(node.label))}</text>')
-    parts.append(f'<text class="what" x="{left:.1f}" y="{y + 34:.1f}">{_xml(_short(_what(node), _LETTERS + 3))}</text>')
+    parts.append(
+        f'<text class="name" x="{left:.1f}" y="{y + 19:.1f}">{_xml(_short(node.label, _LETTERS if left == x + 12 else _LETTERS - 2))}</text>'
+    )
+    parts.append(f'<text class="what" x="{left:.1f}" y="{y + 34:.1f}">{_xml(_short(_what(node), _LETTERS + 6))}</text>')
     if has_more:
         parts.append(f'<text class="more" x="{x + _WIDTH - 18:.1f}" y="{y + 16:.1f}">⋯</text>')
     return "".join(parts) + "</g>"
@@ -195,11 +198,5 @@ def _short(text: str, most: int = _LETTERS) -> str:
     return text if len(text) <= most else text[: most - 1] + "…"
 
 
-_FORBIDDEN: Final[Mapping[int, str]] = dict.fromkeys(
-    [*(c for c in range(32) if c not in (9, 10, 13)), *range(0xD800, 0xE000), 0xFFFE, 0xFFFF], "\ufffd"
-)
-
-
 def _xml(text: str) -> str:
-    """Text as it stands in XML, which has no words for control characters and halves of surrogate pairs."""
-    return escape(text.translate(_FORBIDDEN))
+    return escape(visible(text))

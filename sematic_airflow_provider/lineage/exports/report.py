@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from sematic_airflow_provider.lineage.exports.checks import Check, checks_of_value
 from sematic_airflow_provider.lineage.exports.facts import RunFacts, mapping, text
+from sematic_airflow_provider.lineage.exports.letters import visible
 from sematic_airflow_provider.lineage.exports.picture import MOST_NODES, anchor, svg
 from sematic_airflow_provider.lineage.exports.subgraph import Subgraph
 from sematic_airflow_provider.lineage.graph import ArtifactNode, DatasetNode, Node, RunNode
@@ -105,7 +106,7 @@ def _checks(run: RunNode, part: Subgraph) -> Iterable[Check]:
 
 
 def _writers(part: Subgraph, node_id: str) -> list[str]:
-    return [edge.source for edge in part.graph.edges if edge.target == node_id]
+    return [edge.source for edge in part.into(node_id)]
 
 
 def _data_rows(part: Subgraph, data: Sequence[ArtifactNode | DatasetNode]) -> list[dict[str, Any]]:
@@ -123,11 +124,7 @@ def _data_rows(part: Subgraph, data: Sequence[ArtifactNode | DatasetNode]) -> li
                 else (known.statistics.get("size") if known else None),
                 "first_seen": known.first_seen if known else None,
                 "written_by": [nodes[i] for i in dict.fromkeys(_writers(part, node.id)) if i in nodes],
-                "read_by": [
-                    nodes[i]
-                    for i in dict.fromkeys(e.target for e in part.graph.edges if e.source == node.id)
-                    if i in nodes
-                ],
+                "read_by": [nodes[i] for i in dict.fromkeys(e.target for e in part.out_of(node.id)) if i in nodes],
             }
         )
     return rows
@@ -258,6 +255,9 @@ def _plain(value: Any) -> str:
 
 
 def _told(value: Any) -> Any:
+    """What is put into the page: never a None, nor a character that hides."""
+    if isinstance(value, str):
+        return visible(value)
     return "" if value is None else value
 
 

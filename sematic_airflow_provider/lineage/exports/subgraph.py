@@ -5,10 +5,11 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 from sematic_airflow_provider.lineage.exports.facts import RunFacts
-from sematic_airflow_provider.lineage.graph import ArtifactNode, DatasetNode, LineageGraph, Node, RunNode
+from sematic_airflow_provider.lineage.graph import ArtifactNode, DatasetNode, Edge, LineageGraph, Node, RunNode
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,7 @@ class Seal:
     hash: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Subgraph:
     """A part of the lineage; ``runs`` and ``data`` are by node id, and have no entry for what is locked.
 
@@ -44,12 +45,12 @@ class Subgraph:
     seal: Seal | None = None
     dag_run: tuple[str, str] | None = None
 
-    @property
+    @cached_property
     def nodes(self) -> dict[str, Node]:
         """The nodes by their ids."""
         return {node.id: node for node in self.graph.nodes}
 
-    @property
+    @cached_property
     def run_nodes(self) -> list[RunNode]:
         """The runs, in the order in which they started; those that did not tell when, last."""
         runs = [node for node in self.graph.nodes if isinstance(node, RunNode)]
@@ -67,11 +68,28 @@ class Subgraph:
 
     def reads(self, run_id: str) -> list[tuple[str, str]]:
         """Label and node id of what a run read."""
-        return [(edge.label, edge.source) for edge in self.graph.edges if edge.target == run_id]
+        return [(edge.label, edge.source) for edge in self.into(run_id)]
 
     def writes(self, run_id: str) -> list[tuple[str, str]]:
         """Label and node id of what a run wrote."""
-        return [(edge.label, edge.target) for edge in self.graph.edges if edge.source == run_id]
+        return [(edge.label, edge.target) for edge in self.out_of(run_id)]
+
+    def into(self, node_id: str) -> list[Edge]:
+        """The edges that end in a node."""
+        return self._ends[0].get(node_id, [])
+
+    def out_of(self, node_id: str) -> list[Edge]:
+        """The edges that start in a node."""
+        return self._ends[1].get(node_id, [])
+
+    @cached_property
+    def _ends(self) -> tuple[dict[str, list[Edge]], dict[str, list[Edge]]]:
+        into: dict[str, list[Edge]] = {}
+        out_of: dict[str, list[Edge]] = {}
+        for edge in self.graph.edges:
+            into.setdefault(edge.target, []).append(edge)
+            out_of.setdefault(edge.source, []).append(edge)
+        return into, out_of
 
 
 def without_names_of_locked(graph: LineageGraph) -> LineageGraph:

@@ -25,7 +25,10 @@ def _of_dag_run(events: list[Any], dag_id: str, extent: Extent) -> tuple[Any, li
         return graph, [json.loads(line) for line in event_lines(session, exported_runs(session, graph))]
 
 
-@pytest.mark.parametrize("direction", ["both", "upstream", "downstream"])
+@pytest.mark.parametrize(
+    "direction",
+    ["both", *(pytest.param(way, marks=pytest.mark.thorough) for way in ("upstream", "downstream"))],
+)
 @pytest.mark.parametrize(
     ("events", "dag_id"),
     [

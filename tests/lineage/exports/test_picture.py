@@ -7,6 +7,7 @@ import time
 import xml.etree.ElementTree as ET
 from itertools import pairwise
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -84,6 +85,7 @@ def test_hostile_names_are_text_in_the_picture() -> None:
     assert tags == {"svg", "title", "style", "defs", "marker", "path", "g", "rect", "circle", "text"}
 
 
+@pytest.mark.thorough
 def test_of_a_large_graph_the_nearest_nodes_are_drawn_and_fast() -> None:
     rng = random.Random(7)
     edges = [(rng.randrange(max(0, n - 40), n), n) for n in range(1, 2000) for _ in range(2)]

@@ -136,6 +136,8 @@ def test_hostile_names_are_text() -> None:
     page = _Page(report(part_of(hostile_events(), "hostile")))
     for name in HOSTILE[:4]:
         assert name in page.text
+    assert "⟨U+202E⟩" in page.text
+    assert not set(page.text) & set("\u202e\u0007\x00")
     assert "49" not in re.findall(r"\{\{ 7 \* 7 \}\}|49\{", page.text)
 
 
