@@ -113,7 +113,7 @@ class _Batch:
         self._session = session
         self._memory = memory
         self.new: set[str] = set()
-        self._flows: dict[Any, str] = {}
+        self._flows: dict[str, str] = {}
         self._prefixes: dict[str, Prefix] = {}
 
     def take(self, events: Sequence[Event]) -> int:

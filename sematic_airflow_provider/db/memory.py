@@ -45,7 +45,7 @@ class Memory:
         self.cutter = Cutter()
         self.parts = PartTexts()
         self._runs: dict[str, Prefix] = {}
-        self._flows: dict[Any, str] = {}
+        self._flows: dict[str, str] = {}
 
     def prefix(self, run_id: str) -> Prefix | None:
         """What is remembered of a long run."""
@@ -59,7 +59,7 @@ class Memory:
         if len(prefix.essence) <= _ESSENCE:
             self._runs[run_id] = prefix
 
-    def flows_stored(self, session: Session, keys: Iterable[Any]) -> set[Any]:
+    def flows_stored(self, session: Session, keys: Iterable[str]) -> set[str]:
         """Of what told flows before, that whose flows are still there: one of each is looked for."""
         witnesses = {key: self._flows[key] for key in keys if key in self._flows}
         if not witnesses:
@@ -70,7 +70,7 @@ class Memory:
             found.update(session.scalars(select(FlowRow.flow_key).where(one_of(session, FlowRow.flow_key, chunk))))
         return {key for key, witness in witnesses.items() if witness in found}
 
-    def remember_flows(self, told: dict[Any, str]) -> None:
+    def remember_flows(self, told: dict[str, str]) -> None:
         """Remember what told flows that are committed, and one of these flows."""
         if len(self._flows) > _FLOWS:
             self._flows = {}

@@ -12,13 +12,13 @@ from typing import Any, Final
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
-from sematic_airflow_provider.artifacts.digest import digest_record
+from sematic_airflow_provider.artifacts.digest import digest_bytes, digest_record
 from sematic_airflow_provider.db.lookups import chunks, one_of
 from sematic_airflow_provider.db.memory import Memory
 from sematic_airflow_provider.db.models import DataRow, DatasetRow, FlowRow, IoRow, JobRow, RunRow, dag_run_key
 from sematic_airflow_provider.db.packed import compressed, store_parts
 from sematic_airflow_provider.db.upserts import insert_missing, insert_or_lower, insert_or_replace, insert_rows
-from sematic_airflow_provider.lineage.canonical import canonical_facets
+from sematic_airflow_provider.lineage.canonical import canonical_facets, encode
 from sematic_airflow_provider.lineage.dataset_names import Name
 from sematic_airflow_provider.lineage.events import Event
 from sematic_airflow_provider.lineage.flows import Flow, flow_key, flows_of, tells_flows
@@ -88,7 +88,7 @@ def project_names(
 
 def project_flows(
     session: Session, events: Iterable[Event], memory: Memory, *, mending: bool = False
-) -> dict[Any, str]:
+) -> dict[str, str]:
     """Keep the flows that these events tell; gives what to remember of them when they are committed.
 
     A run's events tell the same again and again, so what was stored lately is not made into rows again.
@@ -98,7 +98,7 @@ def project_flows(
         return {}
     stored = memory.flows_stored(session, told)
     found: dict[str, Flow] = {}
-    remembered: dict[Any, str] = {}
+    remembered: dict[str, str] = {}
     for source, event in told.items():
         if source in stored:
             continue
@@ -117,19 +117,23 @@ def project_flows(
     return remembered
 
 
-def _flow_source(event: Event) -> tuple[Any, ...]:
-    """All in an event that its flows depend on."""
+def _flow_source(event: Event) -> str:
+    """A digest of all in an event that its flows depend on."""
     payload = event.payload
-    wanted = ("columnLineage", "lineage", "symlinks")
-    at = {id(member.value): event.text[member.start : member.end] for member in event.members}
-
-    def told(holder: Any) -> tuple[Any, ...]:
-        facets = holder.get("facets") if isinstance(holder, Mapping) else None
-        texts = (at.get(id(facets[name])) or str(facets[name]) for name in wanted if facets.get(name)) if facets else ()
-        return (holder.get("namespace"), holder.get("name"), *texts) if isinstance(holder, Mapping) else ()
-
+    texts = {id(member.value): event.text[member.start : member.end] for member in event.members}
+    told = [event.kind]
     datasets = [*(payload.get("inputs") or ()), None, *(payload.get("outputs") or ()), payload.get("dataset")]
-    return (event.kind, told(payload.get("job"))[2:], *map(told, datasets))
+    for holder in (payload.get("job"), *datasets):
+        if not isinstance(holder, Mapping):
+            told.append("")
+            continue
+        if holder is not payload.get("job"):  # flows are the same whatever the job is called
+            told += (holder["namespace"], holder["name"])
+        facets = holder.get("facets") or {}
+        for name in ("columnLineage", "lineage", "symlinks"):
+            if name in facets:
+                told += (name, texts.get(id(facets[name])) or encode(facets[name]))
+    return digest_bytes("\0".join(told).encode())
 
 
 def _flow_row(key: str, flow: Flow) -> dict[str, str]:

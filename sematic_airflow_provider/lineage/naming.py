@@ -17,13 +17,13 @@ def output_name(dag_id: str, task_id: str, key: str = RETURN_KEY) -> str:
     return f"{dag_id}.{task_id}.{key}"
 
 
-@lru_cache(20_000)
+@lru_cache(5_000)
 def job_key(namespace: str, name: str) -> str:
     """24 characters that stand for a job."""
     return short_key(digest_record("job", {"namespace": namespace, "name": name}))
 
 
-@lru_cache(50_000)
+@lru_cache(20_000)
 def dataset_key(namespace: str, name: str) -> str:
     """24 characters that stand for a data set, whatever its version."""
     return short_key(digest_record("data set", {"namespace": namespace, "name": name}))

@@ -21,7 +21,7 @@ MOST: Final = 200
 """Parts that one text is cut into: a text of thousands of facets must not become thousands of rows."""
 
 _INNER: Final = 2 * SMALLEST  # from this size on a facet's own members are looked at
-_REMEMBERED: Final = 16 << 20  # characters of facets that are remembered as cut
+_REMEMBERED: Final = 8 << 20  # characters of facets that are remembered as cut
 _MARK: Final = re.compile(rb"\0([A-Za-z0-9_-]{24})")  # JSON has no NUL
 
 
