@@ -126,7 +126,9 @@ Packed = LargeBinary().with_variant(mysql.LONGBLOB(), "mysql", "mariadb")
 
 
 class EventRow(Base):
-    """One event. ``digest`` is of its canonical JSON, so an event that comes twice is kept once; ``payload`` is that JSON, packed.
+    """One entry of the log: an event, of kind ``run``, ``job`` or ``dataset``, or what retention leaves: ``rollup`` and ``removal``.
+
+    ``digest`` is of its canonical JSON, so an event that comes twice is kept once; ``payload`` is that JSON, packed.
 
     ``payload`` is None where it was too old to be kept: the row stays, because the seals name its digest. ``subject_key`` is the key of the job or data
     set that an event without a run is of.
@@ -161,7 +163,7 @@ class UnsealedRow(Base):
 
 
 class SealRow(Base):
-    """A link of the hash chain over the log: it covers ``count`` events, whose ids and digests ``entries`` names in order."""
+    """A link of the hash chain over the log: it covers ``count`` events, whose ids and digests ``entries`` holds in order, see ``db/seals.py``."""
 
     __tablename__ = "sematic_seal"
     number: Mapped[int] = mapped_column(Number, primary_key=True, autoincrement=False)
