@@ -216,12 +216,12 @@ def test_what_has_no_lineage_is_not_found_with_a_reason(
 
 
 def test_an_event_may_come_again_and_is_not_new(client: TestClient, worker: dict[str, str]) -> None:
-    event = task_event("START", "again")
+    event = task_event("START", "again", dag_id="posting")
     assert [client.post(f"{API}/lineage", json=event, headers=worker).json()["new"] for _ in range(2)] == [True, False]
 
 
 def test_a_gzipped_event_is_taken(client: TestClient, worker: dict[str, str]) -> None:
-    body = gzip.compress(json.dumps(task_event("START", "zipped")).encode())
+    body = gzip.compress(json.dumps(task_event("START", "zipped", dag_id="posting")).encode())
     answer = client.post(f"{API}/lineage", content=body, headers={**worker, "Content-Encoding": "gzip"})
     assert answer.json() == {"new": True}
 
