@@ -54,7 +54,7 @@ def export_lineage(args: Namespace) -> None:
             _, gone = exporting.count_events(session, run_ids)
             _write(args, lambda file: file.writelines(exporting.event_lines(session, run_ids)))
             if gone:
-                note(f"{gone} events are missing: they were too old to be kept")
+                note(f"of {gone} events, only the main facts are in it: they were too old to be kept")
             return
         part = exporting.subgraph(session, seeds, extent, dag_run=dag_run)
         if args.format == "prov-json":

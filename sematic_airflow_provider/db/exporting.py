@@ -19,7 +19,8 @@ from sematic_airflow_provider.db.packed import facets, texts
 from sematic_airflow_provider.db.queries import Extent
 from sematic_airflow_provider.db.seals import head
 from sematic_airflow_provider.errors import ExportTooLargeError
-from sematic_airflow_provider.lineage.events import event_of_text
+from sematic_airflow_provider.lineage import rollup
+from sematic_airflow_provider.lineage.events import Event, event_of_text
 from sematic_airflow_provider.lineage.exports.facts import RunFacts, facts_of, mapping
 from sematic_airflow_provider.lineage.exports.openlineage import line_of, runs_named_by
 from sematic_airflow_provider.lineage.exports.subgraph import DataFacts, Seal, Subgraph, without_names_of_locked
@@ -77,7 +78,7 @@ def exported_runs(session: Session, graph: LineageGraph, readable: Readable = ev
 
 
 def count_events(session: Session, run_ids: Sequence[str]) -> tuple[int, int]:
-    """How many events the log has of these runs, and how many of those it only knows the digests of, because they were too old to be kept.
+    """How many events the log has of these runs, and of how many of those only the main facts are left, because they were too old to be kept.
 
     Raises:
         ExportTooLargeError: there are more than are exported at once.
@@ -97,10 +98,14 @@ def count_events(session: Session, run_ids: Sequence[str]) -> tuple[int, int]:
 
 
 def event_lines(session: Session, run_ids: Sequence[str], readable: Readable = everything) -> Iterator[bytes]:
-    """The events of these runs as JSON lines, a few in memory at a time, in the order in which they came in."""
+    """The events of these runs as JSON lines, a few in memory at a time, in the order in which they came in.
+
+    Of those that were too old to be kept, what is left: the events that count, with their main facts.
+    """
     ids: list[int] = []
     for chunk in chunks(run_ids):
-        with_text = (EventRow.run_id.in_(chunk), EventRow.kind == "run", EventRow.payload.is_not(None))
+        kinds = EventRow.kind.in_(("run", rollup.KIND))
+        with_text = (EventRow.run_id.in_(chunk), kinds, EventRow.payload.is_not(None))
         ids += session.scalars(select(EventRow.id).where(*with_text))
     ids.sort()
     known: dict[str, bool] = {}
@@ -110,13 +115,20 @@ def event_lines(session: Session, run_ids: Sequence[str], readable: Readable = e
         return known[run_id] if run_id in known else not readable(job)
 
     for start in range(0, len(ids), _AT_ONCE):
-        query = select(EventRow.payload).where(EventRow.id.in_(ids[start : start + _AT_ONCE])).order_by(EventRow.id)
-        packed = [payload for payload in session.scalars(query) if payload is not None]
-        events = [event_of_text(text) for text in texts(session, packed)]
+        events = _events(session, ids[start : start + _AT_ONCE])
         named = {run_id for event in events for run_id in runs_named_by(event)}
         known.update(_hidden(session, sorted(named - known.keys()), readable))
         for event in events:
             yield line_of(event, readable, hidden)
+
+
+def _events(session: Session, ids: Sequence[int]) -> list[Event]:
+    query = select(EventRow.kind, EventRow.payload).where(EventRow.id.in_(ids)).order_by(EventRow.id)
+    rows = [(kind, payload) for kind, payload in session.execute(query) if payload is not None]
+    found: list[Event] = []
+    for (kind, _), text in zip(rows, texts(session, [payload for _, payload in rows]), strict=True):
+        found += rollup.events_in(text)[0] if kind == rollup.KIND else [event_of_text(text)]
+    return found
 
 
 def _title(graph: LineageGraph) -> str:

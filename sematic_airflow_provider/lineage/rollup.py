@@ -30,6 +30,7 @@ RUN_FACETS: Final = frozenset(
         "parent",
         "processing_engine",
         "tags",
+        "test",
     }
 )
 JOB_FACETS: Final = frozenset({"jobType", "lineage", "ownership", "sourceCodeLocation"})

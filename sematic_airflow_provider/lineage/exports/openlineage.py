@@ -35,7 +35,9 @@ def line_of(event: Event, readable: Readable, hidden: Hidden) -> bytes:
     if (kept := _parent(parent, hidden)) is not parent:
         changed["parent"] = kept
     if changed == facets:
-        return event.text.encode() + b"\n"
+        return (
+            event.text.encode() or canonical_json(dict(event.payload))
+        ) + b"\n"  # of a rolled-up one there is no text
     run = {**mapping(event.payload.get("run")), "facets": changed}
     return canonical_json({**event.payload, "run": run}) + b"\n"
 

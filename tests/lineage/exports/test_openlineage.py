@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from dataclasses import replace
 from typing import Any
@@ -10,8 +11,8 @@ import pytest
 
 from sematic_airflow_provider.db import queries
 from sematic_airflow_provider.db.exporting import count_events, event_lines, exported_runs
-from sematic_airflow_provider.db.models import EventRow
 from sematic_airflow_provider.db.queries import Extent
+from sematic_airflow_provider.db.retention import Policy, prune
 from sematic_airflow_provider.lineage.events import parse_event
 from tests.events import pipeline, ref
 from tests.lineage.exports.parts import hostile_events, recorded, told, two_dags
@@ -68,12 +69,16 @@ def test_events_are_byte_for_byte_those_that_were_stored() -> None:
     assert sorted(lines) == sorted({parse_event(event).text for event in events})
 
 
-def test_events_of_which_only_the_digest_was_kept_are_counted_and_left_out() -> None:
-    with told(pipeline()) as session:
-        row = session.query(EventRow).order_by(EventRow.id).first()
-        assert row is not None
-        row.payload = None
-        session.flush()
-        ids = [str(found.run_id) for found in session.query(EventRow).all()]
-        assert count_events(session, sorted(set(ids))) == (10, 1)
-        assert len(list(event_lines(session, sorted(set(ids))))) == 9
+def test_what_is_left_of_events_that_were_too_old_to_be_kept_gives_the_same_graph() -> None:
+    old = pipeline("old", seed="old")
+    with told(old + pipeline("new", seed="new")) as session:
+        before = queries.graph(session, queries.dag_run_seeds(session, "old", "run1"), Extent(4))
+        prune(session, Policy(30, "tests"), now=dt.datetime(2026, 3, 1, tzinfo=dt.timezone.utc))
+        run_ids = exported_runs(session, before)
+        assert count_events(session, run_ids) == (10, 10)
+        left = [json.loads(line) for line in event_lines(session, run_ids)]
+    assert {event["job"]["name"] for event in left} == {
+        f"old.{task}" for task in ("flights", "weather", "join", "train", "predict")
+    }
+    with told(left) as session:
+        assert queries.graph(session, queries.dag_run_seeds(session, "old", "run1"), Extent(4)) == before
