@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import create_engine, delete, insert, select, update
 from sqlalchemy.orm import Session
@@ -74,11 +74,16 @@ def _other_text(session: Session, event_id: int) -> None:
     row.payload = compressed(text.replace(b'"flow', b'"fl0w'))
 
 
-def _flip(session: Session, event_id: int, bit: int) -> None:
+def _flip(session: Session, event_id: int, bit: int) -> bool:
+    """Whether the text is still the same."""
     row = session.get_one(EventRow, event_id)
     data = bytearray(row.payload or b"")
     data[bit // 8 % len(data)] ^= 1 << bit % 8
-    row.payload = bytes(data)
+    before, row.payload = row.payload or b"", bytes(data)
+    try:
+        return texts(session, [before]) == texts(session, [row.payload])
+    except ValueError:
+        return False
 
 
 def _rewrite(session: Session, number: int, change: Callable[[list[Any]], list[Any]], *, rehash: bool) -> None:
@@ -136,9 +141,14 @@ def test_an_event_that_was_altered_or_removed_is_named(template: Path, how: str,
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(event_id=st.integers(1, EVENTS), bit=st.integers(0, 50_000))
+@example(event_id=27, bit=3586)  # a bit that fills the last byte of the compressed text
 def test_any_flipped_bit_of_a_stored_text_is_found(template: Path, event_id: int, bit: int) -> None:
-    found = _tampered(template, lambda session: _flip(session, event_id, bit))
-    assert _first(found) == ("altered", _seal_of(event_id), event_id)
+    same: list[bool] = []
+    found = _tampered(template, lambda session: same.append(_flip(session, event_id, bit)))
+    if same == [True]:
+        assert found.whole  # compressed texts have a few bits that say nothing
+    else:
+        assert _first(found) == ("altered", _seal_of(event_id), event_id)
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
