@@ -57,6 +57,10 @@ def dataset_of(declared: Any) -> Dataset | None:
 
     from sematic_airflow_provider.lineage.dataset_names import canonical, of_uri
 
+    if (
+        isinstance(declared, Asset) and ":" not in declared.uri
+    ):  # a name alone: to ask the providers would load them all
+        return Dataset(namespace=conf.namespace(), name=declared.name, facets=_type_of(declared))
     found = ExtractorManager.convert_to_ol_dataset(declared)
     if found is not None and found.namespace and found.name:
         namespace, name = canonical(found.namespace, found.name)

@@ -30,7 +30,9 @@ _MODULES = (
     "worker.provenance",
     "worker.setup_checks",
     "worker.stores",
+    "worker.telling",
     "worker.transport",
+    "openlineage.client.generated.lineage",
 )
 
 
@@ -41,7 +43,7 @@ def preload() -> None:
         ImportError: one cannot be loaded.
     """
     for name in _MODULES:
-        import_module(name if name.startswith("airflow.") else f"sematic_airflow_provider.{name}")
+        import_module(name if name.startswith(("airflow.", "openlineage.")) else f"sematic_airflow_provider.{name}")
     from sematic_airflow_provider.artifacts.codecs import entry_points, registry
     from sematic_airflow_provider.lineage import packages, source
 
