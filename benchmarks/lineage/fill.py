@@ -7,6 +7,7 @@ import random
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
 from sqlalchemy import Engine, create_engine, func, select, text
@@ -22,7 +23,7 @@ from sematic_airflow_provider.db.seals import seal
 from sematic_airflow_provider.lineage.events import parse_event
 
 _STEP: Final = 5  # days in one transaction
-_BULK: Final = 40  # days from which on indexes are made afterwards
+_WORKERS: Final = 2
 _UNUSED: Final = 4000  # days from here on are never filled
 _PACKED: Final = {"facets", "payload", "content"}
 _NUMBERS: Final = {"id", "rank"}  # rank is for what is told again
@@ -67,16 +68,12 @@ class Store:
             if day not in done:
                 self._real(day)
         missing = sorted(set(range(2, self.days)) - done)
-        later = len(missing) >= _BULK
-        if later:
-            self._drop_indexes()
-        for start in range(0, len(missing), _STEP):
-            part = missing[start : start + _STEP]
-            with self.engine.begin() as connection:
-                multiply.days(connection, part[0], part[-1])
-            say(f"filling: day {part[-1] + 1} of {self.days}, {time.perf_counter() - started:.0f} s")
+        chunks = [missing[start : start + _STEP] for start in range(0, len(missing), _STEP)]
+        # Indexes stay, so that in the end they are as filled as indexes are that grew.
+        with ThreadPoolExecutor(_WORKERS) as pool:
+            for number, _ in enumerate(pool.map(self._multiplied, chunks), 1):
+                say(f"filling: {number} of {len(chunks)} parts, {time.perf_counter() - started:.0f} s")
         if missing:
-            self._make_indexes()
             say("filling: seals")
             with Session(self.engine) as session:
                 seal(session)
@@ -97,18 +94,9 @@ class Store:
                 multiply.take_day_1(connection)
             connection.execute(text("INSERT INTO bench_days VALUES (:day)"), {"day": day})
 
-    def _drop_indexes(self) -> None:
+    def _multiplied(self, days: Sequence[int]) -> None:
         with self.engine.begin() as connection:
-            for table in Base.metadata.sorted_tables:
-                for index in table.indexes:
-                    index.drop(connection, checkfirst=True)
-
-    def _make_indexes(self) -> None:
-        say("filling: indexes")
-        with self.engine.begin() as connection:
-            for table in Base.metadata.sorted_tables:
-                for index in table.indexes:
-                    index.create(connection, checkfirst=True)
+            multiply.days(connection, days[0], days[-1])
 
     def check(self, samples: int = 3) -> int:
         """Compare rows of some groups of Dags and days with what the real ingest makes of the same events in an empty database; gives how many.

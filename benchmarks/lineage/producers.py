@@ -291,7 +291,7 @@ def _dag_run_facts(run: DagRun) -> Event:
 
 def _nominal(facets: Mapping[str, Any], run: DagRun) -> Event:
     moment = run.logical.isoformat()
-    return facets["nominalTime"] | {"nominalStartTime": moment, "nominalEndTime": moment}
+    return {**facets["nominalTime"], "nominalStartTime": moment, "nominalEndTime": moment}
 
 
 def _parent(job: str, run_id: str, root: DagRun) -> Event:

@@ -130,7 +130,7 @@ def _graph_paths(engine: Engine, samples: int, rng: random.Random) -> dict[str, 
             ).all()
             chosen = rng.sample(ids, min(samples, len(ids)))
             paths[f"graph of a Dag run, {kind}"] = [
-                f"/dags/{dag}/runs/{quote(run, safe='')}/graph" for dag, run in chosen
+                f"/dags/{dag}/runs/{quote(str(run), safe='')}/graph" for dag, run in chosen
             ]
         shared = session.scalars(
             select(DataRow.digest)
