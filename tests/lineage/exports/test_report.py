@@ -6,10 +6,13 @@ import re
 from html.parser import HTMLParser
 from typing import Any
 
+from sematic_airflow_provider.db import queries
+from sematic_airflow_provider.db.exporting import subgraph
+from sematic_airflow_provider.db.seals import head, seal
 from sematic_airflow_provider.lineage.exports.report import report
 from sematic_airflow_provider.lineage.exports.subgraph import Subgraph
 from tests.events import ref, task_event
-from tests.lineage.exports.parts import HOSTILE, hostile_events, part_of, recorded
+from tests.lineage.exports.parts import HOSTILE, hostile_events, part_of, recorded, told
 
 PACKAGES = ref("packages").to_json()
 DIFF = ref("diff").to_json()
@@ -159,3 +162,14 @@ def test_a_part_that_was_cut_says_so() -> None:
     part: Subgraph = part_of(_model(), "flow", digest=ref("x", "model").digest, extent=Extent(1, "upstream"))
     assert "Not everything is in it" in _Page(report(part)).text
     assert "Not everything is in it" not in _report().text
+
+
+def test_it_names_the_head_of_the_hash_chain() -> None:
+    with told(_model()) as session:
+        seal(session)
+        last = head(session)
+        seeds = queries.artifact_seed(session, ref("x", "model").digest)
+        page = _Page(report(subgraph(session, seeds, queries.Extent(20))))
+    assert last is not None
+    assert f"up to link {last.number} of its hash chain" in page.text
+    assert last.hash in page.text
