@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator, Sequence
+from functools import cache
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import Integer, column, text
+from sqlalchemy import Integer, String, column, text
 from sqlalchemy.orm import Session
 
 from sematic_airflow_provider.db.families import FACTS, RunFacts
@@ -27,8 +28,15 @@ _COLUMNS: Final = (
     IoRow.name,
     IoRow.dataset_type,
 )
+_STORED: Final = ", ".join(c.key for c in _COLUMNS)
 _NAMES: Final = ", ".join([f"e.{c.key}" for c in _COLUMNS] + [f"r.{c.key}" for c in FACTS[1:]])
 _TYPED: Final[tuple[Any, ...]] = (*_COLUMNS, *FACTS[1:], column("i", Integer))
+_IDS: Final = ("e.run_id", "r.parent_run_id", "r.root_run_id")
+# PostgreSQL's driver makes an object of each UUID, which costs more than all else in a row.
+_NAMES_OF_TEXT: Final = ", ".join(f"CAST({n} AS text)" if n in _IDS else n for n in _NAMES.split(", "))
+_TYPED_AS_TEXT: Final[tuple[Any, ...]] = tuple(
+    column(c.key, String) if n in _IDS else c for n, c in zip([*_NAMES.split(", "), "i"], _TYPED, strict=True)
+)
 
 
 class Io(NamedTuple):
@@ -84,29 +92,33 @@ def _rows(
     size = _ARRAY if arrays else _COMPOUND
     for start in range(0, len(windows), size):
         part = windows[start : start + size]
-        sql, values = (_by_arrays if arrays else _by_union)(session, part, order)
+        statement, values = (_by_arrays if arrays else _by_union)(session, part, order)
         values |= {"direction": direction, "most": limit}
-        for row in session.connection().execute(text(sql).columns(*_TYPED), values):
+        for row in session.connection().execute(statement, values):
             yield start + int(row[-1]), Io(*row[:_IO]), RunFacts(row[0], *row[_IO:-1])
 
 
-def _by_arrays(session: Session, windows: Sequence[Window], order: str) -> tuple[str, dict[str, Any]]:
-    sql = (
-        f"SELECT {_NAMES}, CAST(w.i - 1 AS INTEGER) AS i"  # noqa: S608 # of our own words, values are bound
+@cache
+def _of_arrays(order: str) -> Any:
+    return text(
+        f"SELECT {_NAMES_OF_TEXT}, CAST(w.i - 1 AS INTEGER)"  # noqa: S608 # of our own words, values are bound
         " FROM unnest(CAST(:nodes AS bytea[]), CAST(:lows AS timestamp[]), CAST(:highs AS timestamp[])) WITH ORDINALITY AS w(node, low, high, i)"
-        " CROSS JOIN LATERAL (SELECT * FROM sematic_io WHERE node_id = w.node AND direction = :direction AND at BETWEEN w.low AND w.high"
-        f" ORDER BY at {order}, id {order} LIMIT :most) AS e"
+        f" CROSS JOIN LATERAL (SELECT {_STORED} FROM sematic_io WHERE node_id = w.node AND direction = :direction"
+        f" AND at BETWEEN w.low AND w.high ORDER BY at {order}, id {order} LIMIT :most) AS e"
         " LEFT JOIN sematic_run AS r ON r.run_id = e.run_id"
-    )
+    ).columns(*_TYPED_AS_TEXT)
+
+
+def _by_arrays(session: Session, windows: Sequence[Window], order: str) -> tuple[Any, dict[str, Any]]:
     values = {
         "nodes": [_node(session, window.node_id) for window in windows],
         "lows": [_time(session, window.low) for window in windows],
         "highs": [_time(session, window.high) for window in windows],
     }
-    return sql, values
+    return _of_arrays(order), values
 
 
-def _by_union(session: Session, windows: Sequence[Window], order: str) -> tuple[str, dict[str, Any]]:
+def _by_union(session: Session, windows: Sequence[Window], order: str) -> tuple[Any, dict[str, Any]]:
     """SQLite has no LATERAL, nor has MariaDB."""
     values: dict[str, Any] = {}
     parts = []
@@ -119,11 +131,12 @@ def _by_union(session: Session, windows: Sequence[Window], order: str) -> tuple[
             within, values[f"h{i}"] = f"{within} AND at <= :h{i}", _time(session, window.high)
         parts.append(
             # Of our own words, values are bound.
-            f"SELECT {_NAMES}, {i} AS i FROM (SELECT * FROM sematic_io WHERE node_id = :n{i} AND direction = :direction{within}"  # noqa: S608
+            f"SELECT {_NAMES}, {i} AS i FROM (SELECT {_STORED} FROM sematic_io WHERE node_id = :n{i}"  # noqa: S608
+            f" AND direction = :direction{within}"
             f" ORDER BY at {order}, id {order} LIMIT :most) AS e"
             " LEFT JOIN sematic_run AS r ON r.run_id = e.run_id"
         )
-    return " UNION ALL ".join(parts), values
+    return text(" UNION ALL ".join(parts)).columns(*_TYPED), values
 
 
 _NODE: Final = NodeId()
