@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import uuid
 from typing import Any
 
@@ -156,7 +157,7 @@ EVENTS = st.one_of(RUN_EVENTS, RUN_EVENTS, RUN_EVENTS, JOB_EVENTS, DATASET_EVENT
 @st.composite
 def broken(draw: st.DrawFn) -> Any:
     """An event with any JSON in the place of one of its members, at any depth; or any JSON at all."""
-    event = draw(EVENTS)
+    event = copy.deepcopy(draw(EVENTS))  # what it is made of is shared
     place: Any = event
     while isinstance(place, (dict, list)) and place:
         key = draw(st.sampled_from(sorted(place) if isinstance(place, dict) else range(len(place))))

@@ -27,11 +27,10 @@ from tests.server.conftest import KEY
 
 API = "/sematic/api/v1"
 VERSIONS = ["1-0-0", "1-0-1", "1-0-2", "1-0-3", "1-0-4", "1-0-5", "1-1-0", "1-1-1", "2-0-0", "2-0-1", "2-0-2"]
-_FUZZ = settings(
-    max_examples=40,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.filter_too_much],
-)
+_FIXTURES = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.filter_too_much]
+_FEW = settings(max_examples=10, deadline=None, suppress_health_check=_FIXTURES)
+_MANY = settings(max_examples=500, deadline=None, suppress_health_check=_FIXTURES)
+_BODIES = st.one_of(st.binary(max_size=60), st.lists(broken(), max_size=4).map(json.dumps).map(str.encode))
 Header = dict[str, str]
 
 
@@ -237,7 +236,7 @@ def test_a_bad_event_of_a_batch_is_named_and_the_others_are_kept(client: TestCli
 
 
 def test_bodies_that_are_too_large_are_refused_whatever_they_unpack_to(client: TestClient, worker: Header) -> None:
-    bomb = gzip.compress(b" " * (100 << 20))
+    bomb = gzip.compress(b" " * (40 << 20))
     for path, limit in (("/lineage", 4 << 20), ("/lineage/batch", 32 << 20)):
         answer = client.post(API + path, content=bomb, headers={**worker, "Content-Encoding": "gzip"})
         assert (answer.status_code, str(limit) in answer.text) == (413, True)
@@ -257,26 +256,48 @@ def test_gzip_in_several_parts_is_read_and_a_torn_one_refused(client: TestClient
 
 def test_an_event_of_thousands_of_inputs_is_taken_in(client: TestClient, worker: Header) -> None:
     event = task_event("COMPLETE", "wide")
-    event["inputs"] = [{"namespace": "wide", "name": f"t{number}"} for number in range(3000)]
+    event["inputs"] = [{"namespace": "wide", "name": f"t{number}"} for number in range(1000)]
     assert _post(client, event, worker).status_code == 201
     with lineage_session() as session:
-        assert len(session.scalars(select(IoRow.id).where(IoRow.run_id == event["run"]["runId"])).all()) == 3000
+        assert len(session.scalars(select(IoRow.id).where(IoRow.run_id == event["run"]["runId"])).all()) == 1000
 
 
-@_FUZZ
-@given(event=st.one_of(EVENTS, broken()))
-def test_whatever_is_posted_is_taken_in_or_refused(client: TestClient, worker: Header, event: Any) -> None:
+def _check_event(client: TestClient, worker: Header, event: Any) -> None:
     answer = _post(client, event, worker)
     assert answer.status_code in (201, 422), answer.text
     if answer.status_code == 422:
         assert answer.json()["detail"]
 
 
-@_FUZZ
-@given(body=st.one_of(st.binary(max_size=60), st.lists(broken(), max_size=4).map(json.dumps).map(str.encode)))
-def test_whatever_a_batch_is_it_is_taken_in_or_refused(client: TestClient, worker: Header, body: bytes) -> None:
+def _check_batch(client: TestClient, worker: Header, body: bytes) -> None:
     answer = client.post(f"{API}/lineage/batch", content=body, headers=worker)
     assert answer.status_code in (200, 204, 422), answer.text
+
+
+@_FEW
+@given(event=st.one_of(EVENTS, broken()))
+def test_whatever_is_posted_is_taken_in_or_refused(client: TestClient, worker: Header, event: Any) -> None:
+    _check_event(client, worker, event)
+
+
+@_FEW
+@given(body=_BODIES)
+def test_whatever_a_batch_is_it_is_taken_in_or_refused(client: TestClient, worker: Header, body: bytes) -> None:
+    _check_batch(client, worker, body)
+
+
+@pytest.mark.thorough
+@_MANY
+@given(event=st.one_of(EVENTS, broken()))
+def test_many_events_are_taken_in_or_refused(client: TestClient, worker: Header, event: Any) -> None:
+    _check_event(client, worker, event)
+
+
+@pytest.mark.thorough
+@_MANY
+@given(body=_BODIES)
+def test_many_batches_are_taken_in_or_refused(client: TestClient, worker: Header, body: bytes) -> None:
+    _check_batch(client, worker, body)
 
 
 def test_the_log_keeps_each_event_as_it_was(client: TestClient, worker: Header) -> None:
