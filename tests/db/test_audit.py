@@ -129,7 +129,7 @@ def _swap_payloads(session: Session, one: int, other: int) -> None:
     first.payload, second.payload = second.payload, first.payload
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(how=st.sampled_from(sorted(_OF_AN_EVENT)), event_id=st.integers(1, EVENTS))
 def test_an_event_that_was_altered_or_removed_is_named(template: Path, how: str, event_id: int) -> None:
     kind, tamper = _OF_AN_EVENT[how]
@@ -139,7 +139,7 @@ def test_an_event_that_was_altered_or_removed_is_named(template: Path, how: str,
     assert sum(found.broken.values()) == (2 if how == "the text of another event" else 1)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(event_id=st.integers(1, EVENTS), bit=st.integers(0, 50_000))
 @example(event_id=27, bit=3586)  # a bit that fills the last byte of the compressed text
 def test_any_flipped_bit_of_a_stored_text_is_found(template: Path, event_id: int, bit: int) -> None:
@@ -151,7 +151,7 @@ def test_any_flipped_bit_of_a_stored_text_is_found(template: Path, event_id: int
         assert _first(found) == ("altered", _seal_of(event_id), event_id)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data(), rehash=st.booleans())
 def test_a_seal_that_was_altered_is_named_or_its_events_are(template: Path, data: Any, rehash: bool) -> None:
     number = data.draw(st.integers(1, SEALS), label="seal")

@@ -138,7 +138,7 @@ _LATE = [
 ]
 
 
-@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("seed", [0, *(pytest.param(n, marks=pytest.mark.thorough) for n in range(1, 5))])
 def test_late_events_give_the_record_that_they_would_have_given_with_all_the_others(
     session: Session, tmp_path: Path, seed: int
 ) -> None:
@@ -190,6 +190,7 @@ def test_a_rebuild_folds_roll_ups(session: Session) -> None:
     assert _projection(session) == before
 
 
+@pytest.mark.thorough
 def test_events_that_come_in_while_old_runs_are_rolled_up_are_all_folded(session: Session, tmp_path: Path) -> None:
     runs = [f"run{n}" for n in range(12)]
     for name in runs:

@@ -99,6 +99,7 @@ def test_a_sealer_that_dies_in_the_middle_leaves_all_in_the_queue(session: Sessi
     assert seal(session) == 10
 
 
+@pytest.mark.thorough
 def test_sealers_at_once_make_one_chain(session: Session, tmp_path: Path) -> None:
     _append(session, *(e for n in range(12) for e in pipeline(dag_run_id=f"run{n}")))
     barrier = threading.Barrier(4)
