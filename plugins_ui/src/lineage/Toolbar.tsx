@@ -41,7 +41,7 @@ export const Toolbar = (props: Props) => {
   return (
     <HStack aria-label="Lineage graph" columnGap={2} mb={2} role="toolbar" rowGap={1.5} wrap="wrap">
       <Search {...props} />
-      <Choice label="Group" texts={GROUPINGS} title="What is drawn as one" value={grouping} w="116px" onChange={onGrouping} />
+      <Choice label="Group" texts={GROUPINGS} title="What is drawn as one" value={grouping} w="128px" onChange={onGrouping} />
       <Choice label="Direction" texts={DIRECTIONS} title="Which way the lineage is followed" value={direction} w="176px" onChange={onDirection} />
       <Choice
         label="Depth"

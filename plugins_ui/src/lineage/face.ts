@@ -7,7 +7,7 @@ import { lookOf } from "./states";
 export type Face = {
   title: string;
   facts: string;
-  /** Whole, for screen readers. */
+  /** For screen readers: begins with what the title and facts say, in these words. */
   label: string;
   hint: string;
   /** Chakra colour palette. */
@@ -19,7 +19,7 @@ const ORDER: State[] = ["failed", "upstream_failed", "running", "unknown", "remo
 /** Of several states the one that matters most. */
 export const worst = (states: Partial<Record<State, number>>): State | undefined => ORDER.find((state) => (states[state] ?? 0) > 0);
 
-const LEVELS: Record<GroupNode["level"], string> = { dag: "Dag", group: "task group", mapped: "mapped task", data: "outputs" };
+export const LEVELS: Record<GroupNode["level"], string> = { dag: "Dag", group: "task group", mapped: "mapped task", data: "outputs" };
 
 const counted = (n: number, one: string, many = `${one}s`) => `${n} ${n === 1 ? one : many}`;
 
@@ -28,11 +28,12 @@ const ofGroup = ({ dag_run_id, label, level, members, runs, states }: GroupNode)
   const state = worst(states);
   const others = ORDER.filter((other) => other !== "success" && states[other] !== undefined).map((other) => `${states[other] ?? 0} ${lookOf(other).text}`);
   const sizes = [...(runs > 0 ? [counted(runs, level === "mapped" ? "instance" : "step")] : []), ...(data > 0 ? [counted(data, level === "data" ? "output" : "artifact")] : [])];
-  const facts = [...(others.length > 0 ? others : sizes)].join(" · ");
+  const short = (others.length > 0 ? others : sizes).join(" · ");
+  const facts = others.length > 0 && runs > 1 ? `${runs}: ${short}` : short;
   return {
     title: label,
-    facts: others.length > 0 && runs > 1 ? `${runs}: ${facts}` : facts,
-    label: `${LEVELS[level]} ${label}, shut, ${[...sizes, ...others].join(", ")}`,
+    facts,
+    label: `${LEVELS[level]} ${label}, ${facts}; shut, ${sizes.join(", ")}`,
     hint: [`${LEVELS[level]} ${label}`, level === "dag" ? (dag_run_id ?? "") : "", sizes.join(", ")].filter((line) => line !== "").join("\n"),
     tone: state === undefined ? "blue" : lookOf(state).palette,
   };
@@ -42,7 +43,7 @@ const ofRun = (node: RunNode): Face => {
   const { palette, text } = lookOf(node.state);
   const cached = node.cache === "hit";
   const facts = [
-    cached ? "cached" : text,
+    cached ? `${text}, cached` : text,
     ...(node.map_index !== null && node.map_index >= 0 ? [`[${node.map_index}]`] : []),
     ...(node.try_number !== null && node.try_number > 1 ? [`try ${node.try_number}`] : []),
     ...(node.duration_s === null ? [] : [formatDuration(node.duration_s)]),
@@ -50,7 +51,7 @@ const ofRun = (node: RunNode): Face => {
   return {
     title: node.label,
     facts: facts.join(" · "),
-    label: `step ${node.label}, ${text}${cached ? ", cached" : ""}`,
+    label: `step ${node.label}, ${facts.join(" · ")}`,
     hint: `${node.job_name ?? node.label}\n${node.dag_run_id ?? ""}`,
     tone: palette,
   };
@@ -60,10 +61,11 @@ const ofArtifact = (node: ArtifactNode): Face => {
   const type = shortType(node.type);
   const inline = node.has_value ? JSON.stringify(node.value) : undefined;
   const size = node.size === null ? shortDigest(node.digest ?? "") : formatBytes(node.size);
+  const facts = inline !== undefined && inline.length <= 18 ? `${type} ${inline}` : `${type} · ${size}`;
   return {
     title: node.label,
-    facts: inline !== undefined && inline.length <= 18 ? `${type} ${inline}` : `${type} · ${size}`,
-    label: `artifact ${node.label}, ${type}`,
+    facts,
+    label: `artifact ${node.label}, ${facts}`,
     hint: `${node.names.join("\n")}\n${node.digest ?? ""}`,
     tone: artifactKind(node.codec, node.dataset_type) === "model" ? "purple" : "blue",
   };
@@ -87,7 +89,7 @@ export const faceOf = (node: ShownNode): Face => {
       return {
         title: node.label,
         facts: node.namespace ?? "",
-        label: `data set ${node.label}`,
+        label: `data set ${node.label}, ${node.namespace ?? ""}`,
         hint: `${node.namespace ?? ""}\n${node.name ?? ""}`,
         tone: "orange",
       };

@@ -2,7 +2,7 @@ import { Handle, Position, type NodeProps } from "@xyflow/react";
 import { memo, useContext } from "react";
 
 import { NodeIcon } from "../../components/icons";
-import { faceOf } from "../face";
+import { faceOf, LEVELS } from "../face";
 import type { CardNode, FrameNode, NodeData } from "../flow";
 import { outlines, shapeOf } from "../shapes";
 import { CanvasActions } from "./actions";
@@ -51,14 +51,14 @@ export const NodeCard = memo(({ data, selected }: NodeProps<CardNode>) => {
           <NodeIcon node={node} />
         </span>
         <span className="lin-texts">
-          <span className="lin-title">{face.title}</span>
+          <span className="lin-title">{face.title}</span>{" "}
           {face.facts === "" ? null : <span className="lin-facts">{face.facts}</span>}
         </span>
       </button>
       <Handle isConnectable={false} position={Position.Right} style={HIDDEN} type="source" />
       {node.kind === "group" ? (
         <button
-          aria-label={`Open ${face.title}`}
+          aria-label={`Open ${LEVELS[node.level]} ${face.title}`}
           className="lin-round lin-toggle"
           tabIndex={-1}
           title="Open: show what is within"
@@ -90,8 +90,6 @@ export const NodeCard = memo(({ data, selected }: NodeProps<CardNode>) => {
   );
 });
 NodeCard.displayName = "NodeCard";
-
-const LEVELS = { dag: "Dag", group: "task group", mapped: "mapped task", data: "outputs" };
 
 /** The border around what lies open. */
 export const NodeFrame = memo(({ data: { frame } }: NodeProps<FrameNode>) => {
