@@ -11,7 +11,7 @@ from typing import Any
 
 from airflow.api_fastapi.app import get_auth_manager
 from airflow.api_fastapi.core_api.security import GetUserDep
-from fastapi import FastAPI, Request
+from fastapi import Depends, FastAPI, HTTPException, Request
 from fastapi.responses import JSONResponse
 from fastapi.staticfiles import StaticFiles
 from sqlalchemy.exc import DataError, DBAPIError
@@ -51,7 +51,7 @@ def create_app(static: Path = STATIC) -> FastAPI:
         openapi_url=None,
     )
     for routes in (events, lists, graphs, affected, differences, details, previews, exports):
-        app.include_router(routes.router, prefix=API, responses=ERRORS)
+        app.include_router(routes.router, prefix=API, responses=ERRORS, dependencies=[Depends(_no_nul)])
 
     @app.get(f"{API}/openapi.json", include_in_schema=False)
     def openapi(user: GetUserDep) -> dict[str, Any]:
@@ -81,6 +81,12 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
             task.cancel()
             with suppress(asyncio.CancelledError):
                 await task
+
+
+async def _no_nul(request: Request) -> None:
+    """PostgreSQL takes no text with a NUL, and its driver says so too late."""
+    if "\0" in request.scope["path"] or any("\0" in text for text in request.query_params.values()):
+        raise HTTPException(422, "a NUL character can be in no name or id")
 
 
 def _not_built() -> JSONResponse:
