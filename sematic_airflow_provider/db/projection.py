@@ -121,7 +121,7 @@ def _flow_source(event: Event) -> str:
     """A digest of all in an event that its flows depend on."""
     payload = event.payload
     texts = {id(member.value): event.text[member.start : member.end] for member in event.members}
-    told = [event.kind]
+    told: list[str] = [event.kind]
     datasets = [*(payload.get("inputs") or ()), None, *(payload.get("outputs") or ()), payload.get("dataset")]
     for holder in (payload.get("job"), *datasets):
         if not isinstance(holder, Mapping):
