@@ -19,6 +19,7 @@ from sematic_airflow_provider.db.event_store import ingest, rebuild_runs
 from sematic_airflow_provider.db.models import DataRow, EventRow, IoRow, PartRow, RunRow
 from sematic_airflow_provider.db.packed import facets, uncompressed
 from sematic_airflow_provider.db.part_sweep import sweep_parts
+from sematic_airflow_provider.db.rebuilding import rebuild
 from sematic_airflow_provider.db.retention import Policy, prune
 from sematic_airflow_provider.errors import LineageError
 from sematic_airflow_provider.lineage.events import parse_event
@@ -187,6 +188,10 @@ def test_a_rebuild_folds_roll_ups(session: Session) -> None:
     session.execute(update(RunRow).values(state="unknown"))
     session.commit()
     rebuild_runs(session, runs)
+    assert _projection(session) == before
+    session.execute(update(RunRow).values(state="unknown"))
+    session.commit()
+    rebuild(session, lambda _: None)  # the whole log, with its notices
     assert _projection(session) == before
 
 
