@@ -16,6 +16,7 @@ from sematic_airflow_provider.db.scans import EVERY, After, Page, Scan, contains
 from sematic_airflow_provider.lineage.graph import ArtifactNode, DatasetNode, RunNode
 
 FAILED: Final = ("failed", "upstream_failed")
+_FEW: Final = 20  # jobs whose runs are looked for one by one; those of more are found sooner among all runs
 _LATEST_BUDGET: Final = 5_000  # each row costs one more look into an index
 _SHORT_PREFIX: Final = 4
 _PREFIXED: Final = 1_000
@@ -66,7 +67,7 @@ def runs(
     latest: bool = False,
 ) -> Page[RunNode]:
     """Runs by when they started; with ``latest`` only the latest run of each job, as it is now."""
-    drivers = _run_drivers(session, wanted)
+    drivers = _run_drivers(session, wanted, latest=latest)
     also = [RunRow.namespace, RunRow.name, RunRow.state, RunRow.integration, RunRow.dag_id, RunRow.dag_run_id]
     also += [RunRow.task_id, RunRow.cache, RunRow.job_key]
 
@@ -96,13 +97,15 @@ def runs(
     return page_of(session, scan, after, limit, items_of)
 
 
-def _run_drivers(session: Session, wanted: RunFilter) -> Sequence[ColumnElement[bool]]:
+def _run_drivers(session: Session, wanted: RunFilter, *, latest: bool) -> Sequence[ColumnElement[bool]]:
     """The conditions that an index serves, by which the fewest rows are likely to be looked at."""
     if wanted.dag_run_id is not None:
         return [RunRow.dag_run_id == wanted.dag_run_id]
     if wanted.name is not None:
         keys = keys_of_names(session, JobRow.job_key, JobRow.name, wanted.name)
-        if keys is not None:
+        if keys is not None and latest:
+            return [RunRow.run_id.in_(_latest_of(session, keys))]
+        if keys is not None and len(keys) <= _FEW:
             return [RunRow.job_key == key for key in keys] or [false()]
     if wanted.dag_id is not None:
         return [RunRow.dag_id == wanted.dag_id]
@@ -113,6 +116,19 @@ def _run_drivers(session: Session, wanted: RunFilter) -> Sequence[ColumnElement[
     if wanted.integration is not None:
         return [RunRow.integration == wanted.integration]
     return [EVERY]
+
+
+def _latest_of(session: Session, keys: Sequence[str]) -> list[str]:
+    """The latest run of each of these jobs: one look into an index each."""
+    last = (
+        select(RunRow.run_id)
+        .where(RunRow.job_key == JobRow.job_key)
+        .order_by(RunRow.first_at.desc(), RunRow.run_id.desc())
+        .limit(1)
+        .correlate(JobRow)
+        .scalar_subquery()
+    )
+    return [run_id for run_id in session.scalars(select(last).where(JobRow.job_key.in_(keys))) if run_id]
 
 
 def artifacts(
