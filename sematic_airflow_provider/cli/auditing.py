@@ -14,12 +14,12 @@ from sematic_airflow_provider.cli.printing import note, print_rows
 from sematic_airflow_provider.cli.server_side import server_side
 from sematic_airflow_provider.configured_store import configured_store
 from sematic_airflow_provider.db.anchors import Anchor, anchors
-from sematic_airflow_provider.db.audit import Broken, Verdict
 from sematic_airflow_provider.db.audit import verify as verify_log
 from sematic_airflow_provider.db.projection_check import Difference, differences
 from sematic_airflow_provider.db.seals import head as last_seal
 from sematic_airflow_provider.db.seals import seal
 from sematic_airflow_provider.db.sessions import lineage_session
+from sematic_airflow_provider.db.verdict import Broken, Verdict
 from sematic_airflow_provider.errors import ConfigurationError
 
 _TOLD = 20

@@ -8,87 +8,41 @@ from __future__ import annotations
 
 import datetime as dt
 import itertools
-import json
-import uuid
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Final
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from sematic_airflow_provider.artifacts.digest import digest_bytes
 from sematic_airflow_provider.db import removals
 from sematic_airflow_provider.db.anchors import Anchor
-from sematic_airflow_provider.db.event_store import subject_key
+from sematic_airflow_provider.db.judging import judged
 from sematic_airflow_provider.db.models import EventRow, SealRow, UnsealedRow
 from sematic_airflow_provider.db.packed import PartTexts, texts
 from sematic_airflow_provider.db.ranges import Ranges, ranges_of
 from sematic_airflow_provider.db.removals import Notice
 from sematic_airflow_provider.db.seals import BEFORE_THE_FIRST, NO_DIGEST, Entry, entries_of, seal_hash
-from sematic_airflow_provider.errors import EventRejectedError
-from sematic_airflow_provider.lineage import rollup
-from sematic_airflow_provider.lineage.events import event_of_text, parse_time
+from sematic_airflow_provider.db.verdict import (
+    CUT,
+    INSERTED,
+    REMOVED,
+    REORDERED,
+    SEAL_ALTERED,
+    SEAL_REMOVED,
+    TWICE,
+    UNSEALED,
+    Broken,
+    Verdict,
+)
 
 Progress = Callable[[str, int], None]
-
-ALTERED: Final = "altered"
-REMOVED: Final = "removed"
-INSERTED: Final = "inserted"
-REORDERED: Final = "reordered"
-TWICE: Final = "twice"
-SEAL_ALTERED: Final = "seal altered"
-SEAL_REMOVED: Final = "seal removed"
-CUT: Final = "chain cut"
-UNSEALED: Final = "not sealed"
 
 _SEALS: Final = 20
 _EVENTS: Final = 1000
 _IDS: Final = 20_000
-_TOLD: Final = 20
 _LEAST: Final = -(2**63)  # ids that count up begin at 1; those of who inserts a row need not
 _MAY_WAIT: Final = dt.timedelta(seconds=60)
-
-
-@dataclass(frozen=True, slots=True)
-class Broken:
-    """What is wrong with one entry of the log, or one seal. ``at`` is when the event was received, or the seal made, where that can be told."""
-
-    kind: str
-    what: str
-    seal: int | None = None
-    event_id: int | None = None
-    run_id: str | None = None
-    at: dt.datetime | None = None
-
-
-@dataclass(slots=True)
-class Verdict:
-    """What a verification found. ``removed``: events whose texts retention let go of; ``waiting``: events that no seal covers yet."""
-
-    seals: int = 0
-    events: int = 0
-    removed: int = 0
-    waiting: int = 0
-    anchors: int = 0
-    head: tuple[int, str] | None = None
-    broken: Counter[str] = field(default_factory=Counter)
-    told: list[Broken] = field(default_factory=list)
-    """The first that are broken, in the order of the chain."""
-    policies: Counter[str] = field(default_factory=Counter)
-    """Events that were removed, by policy and user as the notices tell them."""
-
-    @property
-    def whole(self) -> bool:
-        """Whether nothing is wrong."""
-        return not self.broken
-
-    def add(self, found: Broken) -> None:
-        """One more that is broken."""
-        self.broken[found.kind] += 1
-        if len(self.told) < _TOLD:
-            self.told.append(found)
 
 
 def verify(
@@ -238,7 +192,7 @@ class _Verification:
             self._verdict.add(Broken(REMOVED, what, seal.number, event_id, at=seal.sealed_at))
             return
         row, text = found
-        kind, what = _judged(row, text, digest, expected=event_id in self._removed)
+        kind, what = judged(row, text, digest, expected=event_id in self._removed)
         if kind:
             self._verdict.add(Broken(kind, what, seal.number, event_id, row.run_id, row.received_at))
         elif text is None:
@@ -301,45 +255,6 @@ def _disordered(data: bytes) -> bool:
     except ValueError:
         return False
     return any(one >= other for one, other in itertools.pairwise(ids))
-
-
-def _judged(row: Any, text: bytes | None, digest: str, *, expected: bool) -> tuple[str, str]:
-    """What is wrong with an event, kind and words; empty where nothing is."""
-    if row.digest != digest:
-        return ALTERED, "its row has another digest than was sealed"
-    if row.payload is None:
-        return ("", "") if expected else (REMOVED, "its text was removed, and no notice of retention tells of it")
-    if not text:
-        return ALTERED, "its text cannot be put together: it is damaged, or a part of it is missing"
-    if digest_bytes(text) != digest:
-        return ALTERED, "its text is not the one that was sealed"
-    wrong = _wrong_columns(row, text)
-    return (ALTERED, f"its text is whole, but its row says another {wrong}") if wrong else ("", "")
-
-
-def _wrong_columns(row: Any, text: bytes) -> str:
-    """Which column of the row does not say what the text says; empty where all do."""
-    record = json.loads(text)
-    told: dict[str, Any]
-    if isinstance(record.get("run"), str) and record.get("form"):
-        told = {"kind": rollup.KIND, "run_id": record["run"]}
-    elif record.get("form") and "policy" in record:
-        told = {"kind": removals.KIND, "run_id": None, "subject_key": removals.SUBJECT}
-    else:
-        try:
-            told = _told(record, text)
-        except (EventRejectedError, ValueError, KeyError, TypeError):
-            return "kind"
-    return next((name for name, value in told.items() if getattr(row, name) != value), "")
-
-
-def _told(record: Any, text: bytes) -> dict[str, Any]:
-    time = parse_time(record.get("eventTime"), "eventTime")
-    if record.get("run") is not None:
-        run_id = str(uuid.UUID(str(record["run"]["runId"])))
-        return {"kind": "run", "run_id": run_id, "event_time": time, "subject_key": None}
-    event = event_of_text(text)
-    return {"kind": event.kind, "run_id": None, "event_time": time, "subject_key": subject_key(event)}
 
 
 def _policies(found: Iterable[Notice]) -> Counter[str]:

@@ -137,7 +137,8 @@ def entries_of(data: bytes) -> Iterator[Entry]:
 
 
 def _seal_block(session: Session, most: int) -> int:
-    last = _held(session)  # before the queue is read: who has sealed any of it since has made the seal that would be ours
+    # Before the queue is read: who has sealed any of it since has made the seal that would be ours.
+    last = _held(session)
     if last is None and head(session) is not None:
         return 0
     waiting = session.execute(

@@ -19,10 +19,11 @@ from sqlalchemy.pool import StaticPool
 
 from sematic_airflow_provider.artifacts.digest import canonical_json, digest_bytes
 from sematic_airflow_provider.db.anchors import Anchor
-from sematic_airflow_provider.db.audit import Verdict, verify
+from sematic_airflow_provider.db.audit import verify
 from sematic_airflow_provider.db.models import EventRow, PartRow, SealRow, UnsealedRow
 from sematic_airflow_provider.db.packed import compressed, texts
 from sematic_airflow_provider.db.seals import entries_of, packed_entries, seal, seal_hash
+from sematic_airflow_provider.db.verdict import Verdict
 from tests.db.lineage_database import database, take
 from tests.events import pipeline, task_event
 
