@@ -40,7 +40,6 @@ export const GroupPanel = ({ index, node, onOpen, onSelect }: Props) => {
             <NodeLink key={member.id} node={member} onSelect={onSelect}>
               {member.kind === "run" ? (
                 <HStack color="fg.muted" fontSize="xs" gap={1.5}>
-                  {member.map_index !== null && member.map_index >= 0 ? <Text>[{member.map_index}]</Text> : null}
                   <Text color={`${lookOf(member.state).palette}.fg`}>{lookOf(member.state).text}</Text>
                   {member.duration_s === null ? null : <Text>{formatDuration(member.duration_s)}</Text>}
                 </HStack>

@@ -171,7 +171,9 @@ const Canvas = ({ anchor, colorMode, handle, marks: given, onKey, onMore, onPair
         zoomOnDoubleClick={false}
         onInit={() => {
           view.fit(0);
-          if (selected !== undefined) view.reveal(selected);
+          // Airflow mounts the page once more at the first change of the URL: what was come to must be come to again.
+          if (given.hit !== undefined) view.reveal(given.hit, true);
+          else if (selected !== undefined) view.reveal(selected);
         }}
         onKeyDown={onKeyDown}
         onMove={(event) => {

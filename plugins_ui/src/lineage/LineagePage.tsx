@@ -144,6 +144,18 @@ const Loaded = ({ graph, more, page, place, url }: LoadedProps) => {
     });
   };
 
+  useEffect(() => {
+    // On the window: after a reload, and when a node was clicked away, nothing of ours has the focus.
+    const onEscape = (event: KeyboardEvent) => {
+      const isOurs = event.target === document.body || (event.target instanceof Node && box.current?.contains(event.target) === true);
+      if (event.key === "Escape" && isOurs && !event.defaultPrevented && clear()) event.preventDefault();
+    };
+    window.addEventListener("keydown", onEscape);
+    return () => {
+      window.removeEventListener("keydown", onEscape);
+    };
+  });
+
   if (layout.error !== null) return <ErrorAlert error={layout.error} onRetry={() => void layout.refetch()} />;
   return (
     <Flex
@@ -154,9 +166,6 @@ const Loaded = ({ graph, more, page, place, url }: LoadedProps) => {
       h={room}
       minH={HEIGHT.minH}
       pt={2}
-      onKeyDown={(event) => {
-        if (event.key === "Escape" && !event.defaultPrevented && clear()) event.preventDefault();
-      }}
     >
       <Toolbar
         depth={depth}

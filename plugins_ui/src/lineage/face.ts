@@ -44,7 +44,6 @@ const ofRun = (node: RunNode): Face => {
   const cached = node.cache === "hit";
   const facts = [
     cached ? `${text}, cached` : text,
-    ...(node.map_index !== null && node.map_index >= 0 ? [`[${node.map_index}]`] : []),
     ...(node.try_number !== null && node.try_number > 1 ? [`try ${node.try_number}`] : []),
     ...(node.duration_s === null ? [] : [formatDuration(node.duration_s)]),
   ];
