@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -24,4 +26,4 @@ def test_what_was_added_is_in_and_nothing_else(pairs: list[tuple[int, int]]) -> 
 def test_rows_without_gaps_are_the_numbers_and_have_gaps_between_them(numbers: set[int]) -> None:
     rows = ranges_of(numbers)
     assert {number for first, last in rows for number in range(first, last + 1)} == numbers
-    assert all(one[1] + 1 < other[0] for one, other in zip(rows, rows[1:], strict=False))
+    assert all(one[1] + 1 < other[0] for one, other in itertools.pairwise(rows))
