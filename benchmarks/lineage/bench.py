@@ -12,6 +12,8 @@ from __future__ import annotations
 
 import argparse
 import shutil
+import signal
+import sys
 import time
 from collections.abc import Sequence
 
@@ -38,6 +40,7 @@ def main(arguments: Sequence[str] = ()) -> int:
     """Measure, print, keep, judge."""
     options = _options(arguments)
     started, report = time.monotonic(), Report()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # what was started is stopped then too
     servers = Servers()
     try:
         cases = Cases(servers, report, options.scale, options.samples)
