@@ -58,10 +58,11 @@ const Canvas = ({ anchor, colorMode, handle, marks: given, onKey, onMore, onPair
   const kept = useRef(new Map<string, FlowNode>());
   const { screenToFlowPosition } = useReactFlow();
   const width = useStore((state) => Math.round(state.width));
+  const height = useStore((state) => Math.round(state.height));
   const isFar = useStore(({ transform }) => transform[2] < FAR) && shown.nodes.length > MANY;
   const isStraight = useStore(({ transform }) => transform[2] < STRAIGHT) || shown.nodes.length > 300;
   const { selected } = given;
-  const view = useView(placed, anchor, selected, width);
+  const view = useView(placed, anchor, selected, width, height);
   const next = useMemo(() => adjacent(shown.edges), [shown]);
   const marks = useMemo(() => ({ ...given, cursor }), [cursor, given]);
   // The map is a cache of what was made last: reading it while rendering changes no outcome, only which objects carry it.
@@ -201,7 +202,7 @@ const Canvas = ({ anchor, colorMode, handle, marks: given, onKey, onMore, onPair
           onZoomIn={view.touch}
           onZoomOut={view.touch}
         />
-        {width > 480 ? <Minimap marks={marks} palette={palette} placed={placed} shown={shown} onMove={view.touch} /> : null}
+        {width > 480 && height > 320 ? <Minimap marks={marks} palette={palette} placed={placed} shown={shown} onMove={view.touch} /> : null}
       </ReactFlow>
       <div aria-live="polite" data-testid="spoken" style={UNSEEN}>
         {spoken === undefined ? "" : `${faceOf(spoken).label}; ${next.into.get(spoken.id)?.length ?? 0} before, ${next.outOf.get(spoken.id)?.length ?? 0} after`}

@@ -21,7 +21,7 @@ const nearest = (places: Map<string, Rect>, others: Map<string, Rect>, x: number
  * What part of the graph is in view. Until somebody moves it, all of it; after that a new layout leaves what one looks at where it is: `anchor`, or else
  * what is nearest to the middle.
  */
-export const useView = (placed: Placed, anchor: string | undefined, selected: string | undefined, width: number) => {
+export const useView = (placed: Placed, anchor: string | undefined, selected: string | undefined, width: number, height: number) => {
   const { getViewport, setViewport } = useReactFlow();
   const store = useStoreApi();
   const touched = useRef(false);
@@ -94,11 +94,11 @@ export const useView = (placed: Placed, anchor: string | undefined, selected: st
   }, [anchor, fit, getViewport, placed, setViewport, store]);
 
   useLayoutEffect(() => {
-    if (width > 0 && !touched.current) fit();
+    if (width > 0 && height > 0 && !touched.current) fit();
     else if (width > 0 && selected !== undefined) reveal(selected);
-    // Only for a new width: layouts are looked at above.
+    // Only for a new size: layouts are looked at above.
     // eslint-disable-next-line react-hooks/exhaustive-deps
-  }, [width]);
+  }, [height, width]);
 
   return useMemo(() => ({ fit, reveal, show, touch }), [fit, reveal, show, touch]);
 };
