@@ -106,7 +106,7 @@ const Canvas = ({ anchor, colorMode, handle, marks: given, onKey, onMore, onPair
     const at = cursor !== undefined && placed.places.has(cursor) ? cursor : selected;
     const own = (): boolean => {
       if (isArrow(event.key)) {
-        walk(at === undefined ? inReadingOrder([...placed.places.keys()], placed.places)[0] : follow(event.key, at, placed.places, next, placed.layout));
+        walk(at === undefined ? firstOf(placed, next.into) : follow(event.key, at, placed.places, next, placed.layout));
         return true;
       }
       const isNode = event.target === wrapper.current || (event.target instanceof Element && event.target.classList.contains("lin-face"));
@@ -209,6 +209,12 @@ const Canvas = ({ anchor, colorMode, handle, marks: given, onKey, onMore, onPair
       </div>
     </CanvasActions.Provider>
   );
+};
+
+/** Where the data begin. */
+const firstOf = ({ places }: Placed, into: Map<string, string[]>): string | undefined => {
+  const ids = inReadingOrder([...places.keys()], places);
+  return ids.find((id) => !into.has(id)) ?? ids[0];
 };
 
 const UNSEEN = { clip: "rect(0 0 0 0)", height: 1, overflow: "hidden", position: "absolute", width: 1 } as const;
