@@ -85,8 +85,6 @@ def test_airflow_and_lineage_in_two_files(tmp_path: Path) -> None:
     assert f"migrated, in sqlite:///{own}" in doctor.stdout
     again = run_airflow("sematic", "audit", "verify", "--without-store", "--output", "json", **home)
     assert '"whole": true' in again.stdout
-    kept = run_airflow("sematic", "audit", "verify", "--output", "json", check=False, **home)
-    assert "it, or one before it, was made anew" in kept.stdout  # the way down has dropped the seals
     run_airflow("db", "reset", "-y", "--skip-init", **home)
     assert not {name for name in _tables(own) if "sematic" in name}
 
