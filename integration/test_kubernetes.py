@@ -5,7 +5,6 @@ Which cluster: ``SEMATIC_TEST_KUBE`` names a folder with the scripts ``kube`` an
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import sqlite3
@@ -16,9 +15,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import create_engine
+from sqlalchemy.orm import Session
 
 from integration.conftest import ROOT
 from sematic_airflow_provider.cli.processes import LocalAirflow, free_port
+from sematic_airflow_provider.db.packed import facets as facets_of
 
 KUBE = os.environ.get("SEMATIC_TEST_KUBE", "")
 IMAGE = "sematic-steps:test"
@@ -155,7 +157,8 @@ def test_the_step_says_that_it_ran_in_a_pod_and_what_it_used_there(homes: dict[s
     ((text,),) = _rows(
         homes["kubernetes"], f"select facets from sematic_run where task_id = 'highest' and dag_id = '{DAG}'"
     )
-    facets = json.loads(text)
+    with Session(create_engine(f"sqlite:///{homes['kubernetes'].home}/airflow.db")) as session:
+        (facets,) = facets_of(session, [text])
     assert facets["sematic_step"]["compute"] == "kubernetes"
     assert facets["sematic_provenance"]["image"] == IMAGE
     assert facets["sematic_provenance"]["host"].startswith("highest-")
