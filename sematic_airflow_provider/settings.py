@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Literal, NamedTuple, cast
+from typing import Any, Literal, NamedTuple, cast
 
 from sematic_airflow_provider.errors import ConfigurationError
 
@@ -40,6 +40,11 @@ class Settings(NamedTuple):
     lineage_keep_days: int
     lineage_rate_limit: int
 
+    @property
+    def spool_folder(self) -> str:
+        """Where events wait on this machine, be it as a last resort."""
+        return default_spool_folder() if self.spool == IN_STORE else self.spool
+
 
 _given: Settings | None = None
 
@@ -61,52 +66,67 @@ def load_settings() -> Settings:
     Raises:
         ConfigurationError: an option has a value that it cannot have.
     """
-    if _given is not None:
-        return _given
+    return _given if _given is not None else Settings(**{option: load_option(option) for option in Settings._fields})
+
+
+def load_option(option: str) -> Any:
+    """One field of the settings, read now: Airflow takes half a millisecond for all of them, much of what a request may cost that needs one or two.
+
+    Raises:
+        ConfigurationError: it has a value that it cannot have.
+    """
+    return getattr(_given, option) if _given is not None else _READERS.get(option, _text)(option)
+
+
+def _text(option: str) -> str:
     from airflow.providers.common.compat.sdk import conf
 
-    def text(option: str) -> str:
-        return str(conf.get(SECTION, option, fallback="") or "").strip()
+    return str(conf.get(SECTION, option, fallback="") or "").strip()
 
-    def number(option: str) -> int:
-        raw = text(option)
-        if not raw.isdigit():
-            raise ConfigurationError(option, f"[{SECTION}] {option} must be a whole number from 0, it is {raw!r}")
-        return int(raw)
 
-    def switch(option: str) -> bool:
-        raw = text(option).lower()
-        if raw not in ("true", "false", "t", "f", "1", "0"):
-            raise ConfigurationError(option, f"[{SECTION}] {option} must be True or False, it is {raw!r}")
-        return raw in ("true", "t", "1")
+def _number(option: str) -> int:
+    raw = _text(option)
+    if not raw.isdigit():
+        raise ConfigurationError(option, f"[{SECTION}] {option} must be a whole number from 0, it is {raw!r}")
+    return int(raw)
 
-    compute = text("compute").lower()
-    if compute not in ("local", "kubernetes"):
-        raise ConfigurationError("compute", f"[{SECTION}] compute must be local or kubernetes, it is {compute!r}")
-    store = text("store") or default_store()
-    return Settings(
-        store=store,
-        store_conn_id=text("store_conn_id"),
-        inline_limit=number("inline_limit"),
-        allow_pickle=switch("allow_pickle"),
-        previews=switch("previews"),
-        compress=switch("compress"),
-        cache=switch("cache"),
-        compute=cast("Compute", compute),
-        pod_image=text("pod_image"),
-        pod_template_file=text("pod_template_file"),
-        pod_store=text("pod_store") or store,
-        lineage_url=(text("lineage_url") or _api_base_url()).rstrip("/"),
-        lineage_api_key=text("lineage_api_key"),
-        drain_interval=number("drain_interval"),
-        reconcile_interval=number("reconcile_interval"),
-        spool=text("spool") or default_spool(),
-        delivery_timeout=number("delivery_timeout"),
-        record_env=tuple(name for name in text("record_env").replace(",", " ").split() if name),
-        database=text("database"),
-        lineage_keep_days=number("lineage_keep_days"),
-        lineage_rate_limit=number("lineage_rate_limit"),
-    )
+
+def _switch(option: str) -> bool:
+    raw = _text(option).lower()
+    if raw not in ("true", "false", "t", "f", "1", "0"):
+        raise ConfigurationError(option, f"[{SECTION}] {option} must be True or False, it is {raw!r}")
+    return raw in ("true", "t", "1")
+
+
+def _compute(option: str) -> Compute:
+    raw = _text(option).lower()
+    if raw not in ("local", "kubernetes"):
+        raise ConfigurationError(option, f"[{SECTION}] {option} must be local or kubernetes, it is {raw!r}")
+    return cast("Compute", raw)
+
+
+def _names(option: str) -> tuple[str, ...]:
+    return tuple(_text(option).replace(",", " ").split())
+
+
+_READERS: Mapping[str, Callable[[str], Any]] = {  # of those that are more than texts
+    "store": lambda option: _text(option) or default_store(),
+    "inline_limit": _number,
+    "allow_pickle": _switch,
+    "previews": _switch,
+    "compress": _switch,
+    "cache": _switch,
+    "compute": _compute,
+    "pod_store": lambda option: _text(option) or load_option("store"),
+    "lineage_url": lambda option: (_text(option) or _api_base_url()).rstrip("/"),
+    "drain_interval": _number,
+    "reconcile_interval": _number,
+    "spool": lambda option: _text(option) or default_spool(),
+    "delivery_timeout": _number,
+    "record_env": _names,
+    "lineage_keep_days": _number,
+    "lineage_rate_limit": _number,
+}
 
 
 def default_store() -> str:

@@ -16,7 +16,7 @@ from sematic_airflow_provider.delivery.passes import deliver
 from sematic_airflow_provider.delivery.server import Server
 from sematic_airflow_provider.delivery.spool import Spool, StoreSpool, waits_since
 from sematic_airflow_provider.errors import ConfigurationError, SematicError
-from sematic_airflow_provider.settings import IN_STORE, Settings, default_spool_folder
+from sematic_airflow_provider.settings import Settings
 
 _TIMEOUT: Final = 30.0
 
@@ -43,18 +43,13 @@ class Place:
         }
 
 
-def folder_of(settings: Settings) -> SpoolFolder:
-    """Where events wait on this machine."""
-    return SpoolFolder(default_spool_folder() if settings.spool == IN_STORE else settings.spool)
-
-
 def places(settings: Settings) -> Iterator[Place]:
     """What waits, place by place.
 
     Raises:
         SematicError, OSError: the place that is looked at next cannot be read.
     """
-    folder = folder_of(settings)
+    folder = SpoolFolder(settings.spool_folder)
     yield _place(folder, Breaker(folder.path).refusal() or "")
     yield _place(StoreSpool(configured_store(settings)))
 
@@ -78,7 +73,7 @@ def drain_places(settings: Settings, *, post: bool = False, rejected: bool = Fal
 
 
 def _spools(settings: Settings) -> list[tuple[str, Callable[[], Spool]]]:
-    folder = folder_of(settings)
+    folder = SpoolFolder(settings.spool_folder)
     return [(folder.where, lambda: folder), ("store", lambda: StoreSpool(configured_store(settings)))]
 
 

@@ -14,7 +14,7 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 from sqlalchemy.orm import Session, sessionmaker
 
 from sematic_airflow_provider.errors import ConfigurationError
-from sematic_airflow_provider.settings import load_settings
+from sematic_airflow_provider.settings import load_option
 
 _OPTION: Final = "database"
 _BUSY: Final = 30_000  # milliseconds that a writer waits for another in SQLite
@@ -44,7 +44,7 @@ def lineage_session() -> Iterator[Session]:
 
 def separate() -> bool:
     """Whether the lineage tables have a database of their own."""
-    return bool(load_settings().database)
+    return bool(load_option(_OPTION))
 
 
 def lineage_engine() -> Engine:
@@ -53,7 +53,7 @@ def lineage_engine() -> Engine:
     Raises:
         ConfigurationError: ``[sematic] database`` is no URL of a database that can be used.
     """
-    url = load_settings().database
+    url: str = load_option(_OPTION)
     if url:
         return _engine(url, os.getpid())
     from airflow import settings
@@ -69,7 +69,7 @@ def lineage_url() -> URL:
         ConfigurationError: ``[sematic] database`` is no URL.
     """
     if separate():
-        return _parsed(load_settings().database)
+        return _parsed(load_option(_OPTION))
     from airflow.configuration import conf
 
     return make_url(conf.get("database", "sql_alchemy_conn"))

@@ -23,7 +23,7 @@ from sematic_airflow_provider.lineage.events import Event
 from sematic_airflow_provider.lineage.fold import dag_of
 from sematic_airflow_provider.lineage.graph import ArtifactNode
 from sematic_airflow_provider.server.limits import check_rate
-from sematic_airflow_provider.settings import load_settings
+from sematic_airflow_provider.settings import load_option
 
 NO_DAG: Final = "~"
 """Stands for runs that are of no Dag: no Dag can have this id, so only who has a right to all Dags has one to it."""
@@ -118,9 +118,7 @@ async def poster(request: Request) -> Any:
         raise HTTPException(
             401, "posting lineage needs a bearer token: [sematic] lineage_api_key, or the token of an Airflow user"
         )
-    settings = load_settings()  # costs a part of what an event may cost: once for each request
-    request.state.lineage_rate_limit = settings.lineage_rate_limit
-    key = settings.lineage_api_key
+    key: str = load_option("lineage_api_key")
     if key and hmac.compare_digest(token.encode(), key.encode()):
         return None
     return await resolve_user_from_token(token)
@@ -134,7 +132,7 @@ def check_may_send(request: Request, user: Any, count: int) -> None:
     """
     address = request.client.host if request.client else "somewhere"
     name = f"user {user.get_id()}" if user is not None else f"key from {address}"
-    check_rate(name, count, request.state.lineage_rate_limit)
+    check_rate(name, count, load_option("lineage_rate_limit"))
 
 
 PosterDep = Annotated[Any, Depends(poster)]

@@ -14,7 +14,7 @@ from fastapi.concurrency import run_in_threadpool
 from sematic_airflow_provider.configured_store import configured_store
 from sematic_airflow_provider.db.spool import Drained, drain, drain_spool
 from sematic_airflow_provider.delivery.folder import SpoolFolder
-from sematic_airflow_provider.settings import IN_STORE, Settings, default_spool_folder, load_settings
+from sematic_airflow_provider.settings import Settings, load_settings
 
 log = logging.getLogger(__name__)
 
@@ -45,7 +45,7 @@ def drain_all(settings: Settings) -> Drained:
     Where several processes of one API server share a disk, one of them does it for all.
     """
     done = Drained()
-    folder = SpoolFolder(default_spool_folder() if settings.spool == IN_STORE else settings.spool)
+    folder = SpoolFolder(settings.spool_folder)
     with ExitStack() as stack:
         with suppress(OSError):  # a server without a disk of its own: then each process looks, which does no harm
             if not stack.enter_context(SpoolFolder(Path(folder.path, _DRAIN)).held()):

@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any, Final
 
 import attr
@@ -94,8 +93,8 @@ class _Ways:
     def __init__(self, data: bytes) -> None:
         self._data = data
         self._settings, self._flaw = _settings()
-        self._folder = SpoolFolder(folder_of(self._settings))
-        self._server = server_of(self._settings)
+        self._folder = SpoolFolder(self._settings.spool_folder if self._settings else default_spool_folder())
+        self._server = _server_of(self._settings)
         self._breaker = Breaker(self._folder.path)
 
     def in_order(self) -> list[Callable[[], None]]:
@@ -158,14 +157,7 @@ class _Ways:
             log.warning("lineage events still wait in %s: %s", self._folder.where, error)
 
 
-def folder_of(settings: Settings | None) -> Path:
-    """Where events wait on this machine, be it as a last resort."""
-    if settings is None or settings.spool == IN_STORE:
-        return Path(default_spool_folder())
-    return Path(settings.spool)
-
-
-def server_of(settings: Settings | None) -> Server | None:
+def _server_of(settings: Settings | None) -> Server | None:
     """Whom events are posted to; None where they cannot be."""
     if settings is None or not settings.lineage_api_key or not settings.lineage_url:
         return None
