@@ -43,6 +43,9 @@ def wake(folder: SpoolFolder, server: Server) -> None:
             stdin=subprocess.PIPE,
             stdout=log_file,
             stderr=log_file,
+            env={
+                name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW_")
+            },  # secrets among them
             cwd="/",  # it must not keep a folder from being unmounted, nor load modules from there
             close_fds=True,  # the task's supervisor waits until its end of the sockets is closed
         )
