@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -87,11 +88,12 @@ def test_what_was_rejected_is_tried_again_when_it_is_asked_for(folder: SpoolFold
 
 class TestPosting:
     @pytest.fixture
-    def api(self, monkeypatch: pytest.MonkeyPatch) -> Api:
+    def api(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[Api]:
         served = Api()
         monkeypatch.setenv("AIRFLOW__SEMATIC__LINEAGE_URL", served.url)
         monkeypatch.setenv("AIRFLOW__SEMATIC__LINEAGE_API_KEY", "the-key")
-        return served
+        yield served
+        served.close()
 
     def test_a_machine_without_a_database_posts(self, api: Api, folder: SpoolFolder, deployment: Deployment) -> None:
         _wait(folder, deployment)

@@ -84,6 +84,20 @@ def event_bytes(task: str, size: int = 0, **options: Any) -> bytes:
     return json.dumps(event, separators=(",", ":")).encode()
 
 
+def run_event(second: float = 0) -> Any:
+    """The START of the task ``flow.t``, as OpenLineage's client has it."""
+    from openlineage.client.event_v2 import Job, Run, RunEvent, RunState
+
+    raw = task_event("START", "t", second=second)
+    return RunEvent(
+        eventType=RunState.START,
+        eventTime=raw["eventTime"],
+        run=Run(runId=raw["run"]["runId"]),
+        job=Job(namespace="default", name="flow.t"),
+        producer=raw["producer"],
+    )
+
+
 def eventually(true: Callable[[], bool], seconds: float = 10) -> bool:
     """Whether this becomes true in time."""
     end = time.monotonic() + seconds

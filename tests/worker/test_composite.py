@@ -11,34 +11,9 @@ import pytest
 
 from sematic_airflow_provider.artifacts.local_store import LocalStore
 from sematic_airflow_provider.delivery.folder import SpoolFolder
-from sematic_airflow_provider.worker import deliverer, stores
-from tests.delivery.api import Api, eventually
-from tests.events import task_event
+from tests.delivery.api import Api, eventually, run_event
 
 OURS = {"type": "sematic_airflow_provider.worker.transport.SematicTransport"}
-
-
-@pytest.fixture
-def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    (tmp_path / "store").mkdir()
-    monkeypatch.setenv("AIRFLOW__SEMATIC__STORE", str(tmp_path / "store"))
-    monkeypatch.setenv("AIRFLOW__SEMATIC__SPOOL", str(tmp_path / "spool"))
-    monkeypatch.setenv("AIRFLOW__SEMATIC__LINEAGE_API_KEY", "the-key")
-    stores._open.cache_clear()
-    yield tmp_path
-    for process in deliverer._started:
-        process.kill()
-        process.wait()
-    deliverer._started.clear()
-    stores._open.cache_clear()
-
-
-@pytest.fixture
-def ours(place: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Api]:
-    served = Api()
-    monkeypatch.setenv("AIRFLOW__SEMATIC__LINEAGE_URL", served.url)
-    yield served
-    served.close()
 
 
 @pytest.fixture
@@ -52,19 +27,9 @@ def marquez() -> Iterator[Api]:
 
 def _emit(transports: Any, **options: Any) -> None:
     from openlineage.client import OpenLineageClient
-    from openlineage.client.event_v2 import Job, Run, RunEvent, RunState
 
-    raw = task_event("START", "t")
     client = OpenLineageClient(config={"transport": {"type": "composite", "transports": transports, **options}})
-    client.emit(
-        RunEvent(
-            eventType=RunState.START,
-            eventTime=raw["eventTime"],
-            run=Run(runId=raw["run"]["runId"]),
-            job=Job(namespace="default", name="flow.t"),
-            producer=raw["producer"],
-        )
-    )
+    client.emit(run_event())
 
 
 def _http(api: Api) -> dict[str, Any]:
@@ -81,26 +46,26 @@ def _written(place: Path) -> list[Any]:
 
 @pytest.mark.parametrize("named", [True, False])
 def test_every_backend_gets_the_event(
-    ours: Api, marquez: Api, place: Path, named: bool, caplog: pytest.LogCaptureFixture
+    api: Api, marquez: Api, place: Path, named: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
     transports = {"sematic": OURS, "marquez": _http(marquez), "file": _file(place), "console": {"type": "console"}}
     _emit(transports if named else list(transports.values()))
-    assert eventually(lambda: ours.tasks() == ["flow.t"])
+    assert eventually(lambda: api.tasks() == ["flow.t"])
     assert len(marquez.asked) == 1
     assert _written(place) == ["flow.t"]
     assert "has no options" not in caplog.text
 
 
 @pytest.mark.parametrize("first", [True, False])
-def test_a_backend_that_fails_stops_not_ours(ours: Api, marquez: Api, place: Path, first: bool) -> None:
+def test_a_backend_that_fails_stops_not_ours(api: Api, marquez: Api, place: Path, first: bool) -> None:
     marquez.status = 500
     transports = {"marquez": _http(marquez), "sematic": OURS} if first else {"sematic": OURS, "marquez": _http(marquez)}
     _emit(transports)
-    assert eventually(lambda: ours.tasks() == ["flow.t"])
+    assert eventually(lambda: api.tasks() == ["flow.t"])
 
 
-def test_ours_failing_stops_no_other_and_the_event_is_kept(ours: Api, marquez: Api, place: Path) -> None:
-    ours.status = 500
+def test_ours_failing_stops_no_other_and_the_event_is_kept(api: Api, marquez: Api, place: Path) -> None:
+    api.status = 500
     _emit({"sematic": OURS, "marquez": _http(marquez), "file": _file(place)})
     assert len(marquez.asked) == 1
     assert _written(place) == ["flow.t"]
@@ -111,6 +76,7 @@ def test_where_no_place_takes_ours_the_others_have_it_and_the_failure_is_told(
     place: Path, marquez: Api, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setenv("AIRFLOW__SEMATIC__LINEAGE_URL", "http://127.0.0.1:9")
+    (place / "spool").rmdir()
     (place / "spool").write_text("no folder")
     (place / "store").rmdir()
     _emit({"sematic": OURS, "marquez": _http(marquez)})
@@ -118,11 +84,11 @@ def test_where_no_place_takes_ours_the_others_have_it_and_the_failure_is_told(
     assert "is kept nowhere" in caplog.text
 
 
-def test_ours_can_be_the_one_that_others_fall_back_to(ours: Api, marquez: Api, place: Path) -> None:
+def test_ours_can_be_the_one_that_others_fall_back_to(api: Api, marquez: Api, place: Path) -> None:
     transports = {"marquez": _http(marquez) | {"priority": 2}, "sematic": OURS | {"priority": 1}}
     _emit(transports, continue_on_success=False, sort_transports=True)
-    assert not SpoolFolder(place / "spool").path.exists()
+    assert list((place / "spool").iterdir()) == []
     marquez.status = 503
     _emit(transports, continue_on_success=False, sort_transports=True)
-    assert eventually(lambda: ours.tasks() == ["flow.t"])
+    assert eventually(lambda: api.tasks() == ["flow.t"])
     assert LocalStore(place / "store").list_documents("spool") == []

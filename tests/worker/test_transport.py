@@ -10,47 +10,18 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import airflow.settings  # noqa: F401 - reads AIRFLOW_HOME, which is another one for a while below
 import pytest
 
 from sematic_airflow_provider.artifacts.local_store import LocalStore
 from sematic_airflow_provider.delivery.breaker import Breaker
 from sematic_airflow_provider.delivery.folder import LOG, SpoolFolder
 from sematic_airflow_provider.errors import StoreError
-from sematic_airflow_provider.worker import deliverer, stores, transport
+from sematic_airflow_provider.worker import deliverer, transport
 from sematic_airflow_provider.worker.transport import SematicConfig, SematicTransport
-from tests.delivery.api import Api, event_bytes, eventually
-from tests.events import task_event
-
-
-@pytest.fixture
-def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """Has the store and the spool folder; deliverers end with it."""
-    for folder in ("store", "spool"):
-        (tmp_path / folder).mkdir()
-    monkeypatch.setenv("AIRFLOW_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("AIRFLOW__SEMATIC__STORE", str(tmp_path / "store"))
-    monkeypatch.setenv("AIRFLOW__SEMATIC__SPOOL", str(tmp_path / "spool"))
-    monkeypatch.setenv("AIRFLOW__SEMATIC__LINEAGE_API_KEY", "the-key")
-    stores._open.cache_clear()
-    yield tmp_path
-    for process in deliverer._started:
-        process.kill()
-        process.wait()
-    deliverer._started.clear()
-    stores._open.cache_clear()
-
-
-@pytest.fixture
-def api(place: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Api]:
-    served = Api()
-    monkeypatch.setenv("AIRFLOW__SEMATIC__LINEAGE_URL", served.url + "/prefix/")
-    yield served
-    served.close()
+from tests.delivery.api import Api, event_bytes, eventually, run_event
 
 
 @pytest.fixture
@@ -66,23 +37,10 @@ def alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AIRFLOW__SEMATIC__DELIVERY_TIMEOUT", "1")
 
 
-def _event(second: float = 0, **facets: Any) -> Any:
-    from openlineage.client.event_v2 import Job, Run, RunEvent, RunState
-
-    raw = task_event("START", "t", second=second)
-    return RunEvent(
-        eventType=RunState.START,
-        eventTime=raw["eventTime"],
-        run=Run(runId=raw["run"]["runId"], facets=facets),
-        job=Job(namespace="default", name="flow.t"),
-        producer=raw["producer"],
-    )
-
-
 def _emit(second: float = 0) -> float:
     """Seconds that it took."""
     started = time.perf_counter()
-    SematicTransport(SematicConfig()).emit(_event(second))
+    SematicTransport(SematicConfig()).emit(run_event(second))
     return time.perf_counter() - started
 
 
@@ -118,7 +76,8 @@ class TestByWayOfTheDisk:
         api.delay = 0.5
         _emit()
         (process,) = deliverer._started
-        assert b"the-key" not in Path(f"/proc/{process.pid}/cmdline").read_bytes()
+        for seen in ("cmdline", "environ"):
+            assert b"the-key" not in Path(f"/proc/{process.pid}/{seen}").read_bytes()
         assert eventually(lambda: len(api.stored) == 1)
         assert "the-key" not in (place / "spool" / LOG).read_text()
         assert {path.stat().st_mode & 0o077 for path in (place / "spool").iterdir()} == {0}
