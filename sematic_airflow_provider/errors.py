@@ -29,6 +29,11 @@
 from __future__ import annotations
 
 
+def first_line(error: BaseException) -> str:
+    """What an error says in one line. What SQLAlchemy adds below, statement and values, belongs into no log."""
+    return (str(error).splitlines() or [type(error).__name__])[0]
+
+
 class SematicError(Exception):
     """Base of all errors of this package."""
 

@@ -15,7 +15,7 @@ from sematic_airflow_provider.delivery.folder import SpoolFolder
 from sematic_airflow_provider.delivery.passes import deliver
 from sematic_airflow_provider.delivery.server import Server
 from sematic_airflow_provider.delivery.spool import Spool, StoreSpool, waits_since
-from sematic_airflow_provider.errors import ConfigurationError, SematicError
+from sematic_airflow_provider.errors import ConfigurationError, SematicError, first_line
 from sematic_airflow_provider.settings import Settings
 
 _TIMEOUT: Final = 30.0
@@ -67,7 +67,7 @@ def drain_places(settings: Settings, *, post: bool = False, rejected: bool = Fal
                 spool.restore(spool.rejected())
             lines.append(f"{where}: {_posted(settings, spool) if post else _taken_in(spool)}")
         except (SematicError, OSError, SQLAlchemyError) as error:
-            lines.append(f"{where}: {str(error).splitlines()[0]}")
+            lines.append(f"{where}: {first_line(error)}")
             well = False
     return lines, well
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from sematic_airflow_provider import __version__
-from sematic_airflow_provider.errors import SematicError
+from sematic_airflow_provider.errors import SematicError, first_line
 from sematic_airflow_provider.settings import IN_STORE, Settings, load_settings
 
 XCOM_BACKEND = "sematic_airflow_provider.worker.xcom.SematicXComBackend"
@@ -154,7 +154,7 @@ def _tables(settings: Settings) -> Iterator[Finding]:
         with create_session() as session:
             migrated = SematicDBManager(session).check_migration()
     except (SematicError, SQLAlchemyError) as error:
-        reason = str(getattr(error, "orig", None) or error).splitlines()[0]
+        reason = first_line(getattr(error, "orig", None) or error)
         yield Finding(
             "lineage tables", "error", reason, "set [sematic] database to one that answers, or leave it empty"
         )

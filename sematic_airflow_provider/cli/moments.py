@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from sqlalchemy.exc import SQLAlchemyError
 
 from sematic_airflow_provider.cli.printing import Progress
-from sematic_airflow_provider.errors import ArtifactError, SematicError
+from sematic_airflow_provider.errors import ArtifactError, SematicError, first_line
 
 _AGE = re.compile(r"(\d{1,6})([smhdw])")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
@@ -24,7 +24,7 @@ def explained() -> Iterator[Progress]:
         yield progress
     except SQLAlchemyError as error:
         progress.close()
-        reason = str(getattr(error, "orig", None) or error).splitlines()[0]
+        reason = first_line(getattr(error, "orig", None) or error)
         raise SystemExit(
             f"the database refused: {reason}. Where tables are missing, run: airflow db migrate"
         ) from error

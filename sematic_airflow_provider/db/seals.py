@@ -22,6 +22,7 @@ from sqlalchemy.orm import Session
 from sematic_airflow_provider.artifacts.digest import Digest, digest_bytes, digest_record
 from sematic_airflow_provider.db.models import EventRow, SealRow, UnsealedRow
 from sematic_airflow_provider.db.ranges import ranges_of
+from sematic_airflow_provider.errors import first_line
 
 log = logging.getLogger(__name__)
 
@@ -96,7 +97,7 @@ def seal_soon(session: Session) -> None:
     try:
         _seal(session, MOST)
     except SQLAlchemyError as error:
-        log.warning("events cannot be sealed now, they go on waiting: %s", str(error).splitlines()[0])
+        log.warning("events cannot be sealed now, they go on waiting: %s", first_line(error))
 
 
 def head(session: Session) -> Head | None:

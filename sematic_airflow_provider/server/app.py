@@ -17,7 +17,7 @@ from fastapi.staticfiles import StaticFiles
 from sqlalchemy.exc import DataError, DBAPIError
 
 from sematic_airflow_provider import __version__
-from sematic_airflow_provider.errors import EventRejectedError, NodeNotFoundError
+from sematic_airflow_provider.errors import EventRejectedError, NodeNotFoundError, first_line
 from sematic_airflow_provider.server.documented import ERRORS
 from sematic_airflow_provider.server.draining import keep_draining
 from sematic_airflow_provider.server.reconciling import keep_reconciling
@@ -102,12 +102,12 @@ async def _rejected(request: Request, error: Exception) -> JSONResponse:
 
 
 async def _unfit(request: Request, error: Exception) -> JSONResponse:
-    log.warning("lineage tables: %s", _first_line(error))
+    log.warning("lineage tables: %s", first_line(error))
     return JSONResponse({"detail": "the database cannot hold a value of this"}, status_code=422)
 
 
 async def _database_failed(request: Request, error: Exception) -> JSONResponse:
-    text = _first_line(error)
+    text = first_line(error)
     log.error("lineage tables: %s", text)
     if "column" in text.lower():
         hint = "the lineage tables are of another version: run airflow db migrate"
@@ -116,7 +116,3 @@ async def _database_failed(request: Request, error: Exception) -> JSONResponse:
     else:
         hint = "the database does not answer, try again"
     return JSONResponse({"detail": hint}, status_code=503)
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]

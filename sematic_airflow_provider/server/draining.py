@@ -14,6 +14,7 @@ from fastapi.concurrency import run_in_threadpool
 from sematic_airflow_provider.configured_store import configured_store
 from sematic_airflow_provider.db.spool import Drained, drain, drain_spool
 from sematic_airflow_provider.delivery.folder import SpoolFolder
+from sematic_airflow_provider.errors import first_line
 from sematic_airflow_provider.settings import Settings, load_settings
 
 log = logging.getLogger(__name__)
@@ -35,7 +36,7 @@ async def keep_draining() -> None:
                 return
             await run_in_threadpool(drain_all, settings)
         except Exception as error:  # noqa: BLE001 - an edge: a drain that ended would be missed by nobody until events are
-            log.warning("lineage events that wait cannot be fetched now: %s", _first_line(error))
+            log.warning("lineage events that wait cannot be fetched now: %s", first_line(error))
         await asyncio.sleep(interval)
 
 
@@ -58,13 +59,9 @@ def drain_all(settings: Settings) -> Drained:
             try:
                 drained = take_in()
             except Exception as error:  # noqa: BLE001 - the other place may hold events too
-                log.warning("lineage events that wait in %s cannot be fetched now: %s", where, _first_line(error))
+                log.warning("lineage events that wait in %s cannot be fetched now: %s", where, first_line(error))
                 continue
             if drained.delivered or drained.rejected:
                 log.info("lineage events that waited in %s: %s", where, drained)
             done += drained
     return done
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]

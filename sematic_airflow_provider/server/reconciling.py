@@ -13,6 +13,7 @@ from fastapi.concurrency import run_in_threadpool
 
 from sematic_airflow_provider.db.reconciling import Reconciled, Reconciler
 from sematic_airflow_provider.db.sessions import lineage_session
+from sematic_airflow_provider.errors import first_line
 from sematic_airflow_provider.settings import load_settings
 
 log = logging.getLogger(__name__)
@@ -39,14 +40,10 @@ async def keep_reconciling() -> None:
             if done.ended:
                 log.info("lineage: %s", done)
         except Exception as error:  # noqa: BLE001 - an edge: a reconciler that ended would be missed by nobody
-            log.warning("how runs ended cannot be taken from Airflow's record now: %s", _first_line(error))
+            log.warning("how runs ended cannot be taken from Airflow's record now: %s", first_line(error))
             await asyncio.sleep(interval)
 
 
 def _round(reconciler: Reconciler) -> Reconciled:
     with create_session(scoped=False) as airflow, lineage_session() as lineage:
         return reconciler.round(airflow, lineage)
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]

@@ -15,6 +15,7 @@ from sematic_airflow_provider.db.part_sweep import Swept, sweep_parts
 from sematic_airflow_provider.db.retention import Policy, Pruned, prune
 from sematic_airflow_provider.db.roots import behind_pointers
 from sematic_airflow_provider.db.sessions import lineage_session
+from sematic_airflow_provider.errors import first_line
 from sematic_airflow_provider.settings import load_settings
 
 log = logging.getLogger(__name__)
@@ -39,7 +40,7 @@ async def keep_retention() -> None:
             if done.runs or swept.parts:
                 log.info("lineage: the events of %d old runs are removed, and %d parts", done.runs, swept.parts)
         except Exception as error:  # noqa: BLE001 - an edge: the next round does what this one could not
-            log.warning("old lineage events cannot be removed now: %s", (str(error).splitlines() or [repr(error)])[0])
+            log.warning("old lineage events cannot be removed now: %s", first_line(error))
             await asyncio.sleep(pause)
 
 

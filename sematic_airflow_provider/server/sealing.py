@@ -13,6 +13,7 @@ from sematic_airflow_provider.configured_store import configured_store
 from sematic_airflow_provider.db.anchors import Anchors
 from sematic_airflow_provider.db.seals import head, seal
 from sematic_airflow_provider.db.sessions import lineage_session
+from sematic_airflow_provider.errors import first_line
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +31,7 @@ async def keep_sealing() -> None:
         try:
             await run_in_threadpool(sealer.round)
         except Exception as error:  # noqa: BLE001 - an edge: a sealer that ended would be missed by nobody until somebody verifies
-            log.warning("lineage events cannot be sealed now, they wait: %s", _first_line(error))
+            log.warning("lineage events cannot be sealed now, they wait: %s", first_line(error))
             pause = _AFTER_TROUBLE
         await asyncio.sleep(pause)
 
@@ -57,8 +58,4 @@ class Sealer:
             self._anchors.leave(last)
         except Exception as error:  # noqa: BLE001 - sealing goes on without the store
             self._anchors = None
-            log.warning("a hash of the log cannot be left in the store now: %s", _first_line(error))
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]
+            log.warning("a hash of the log cannot be left in the store now: %s", first_line(error))

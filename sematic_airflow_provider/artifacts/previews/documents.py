@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from sematic_airflow_provider.artifacts.digest import parse_digest, short
 from sematic_airflow_provider.artifacts.previews.cells import cut
 from sematic_airflow_provider.artifacts.store import Store
+from sematic_airflow_provider.errors import first_line
 
 if TYPE_CHECKING:
     from sematic_airflow_provider.artifacts.previews.form import Preview
@@ -62,7 +63,7 @@ def read(store: Store, digest: str) -> Preview | None:
     try:
         return _reader().validate_json(data[: MAX_JSON + 1])
     except ValueError as error:  # pydantic's errors are these
-        log.warning("the preview of artifact %s cannot be read: %s", short(digest), str(error).splitlines()[0])
+        log.warning("the preview of artifact %s cannot be read: %s", short(digest), first_line(error))
         return None
 
 
