@@ -14,12 +14,10 @@ def rebuild(args: Namespace) -> None:
     """Replay the log, or the events of one run."""
     if args.run and (args.since or args.after):
         raise SystemExit("--run takes neither --since nor --after: it replays all events of the run")
-    if args.run and not _is_id(args.run):
-        raise SystemExit(f"--run takes the id of a run as the Lineage tab shows it, a UUID, not {args.run!r}")
     if args.since and args.after:
         raise SystemExit("--after goes on with a rebuild of everything: it does not go with --since")
     if args.run:
-        _one_run(args.run)
+        _one_run(_id(args.run))
     else:
         _all(args.since, args.after)
 
@@ -59,9 +57,8 @@ def _all(since: str | None, after: int) -> None:
         print(f"{done.runs} runs made anew from {done.events} events")
 
 
-def _is_id(text: str) -> bool:
+def _id(text: str) -> str:
     try:
-        uuid.UUID(text)
+        return str(uuid.UUID(text))
     except ValueError:
-        return False
-    return True
+        raise SystemExit(f"--run takes the id of a run as the Lineage tab shows it, a UUID, not {text!r}") from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import uuid
 from functools import lru_cache
 from typing import Any
 
@@ -120,8 +121,22 @@ class NodeId(TypeDecorator[str]):
 
 _KINDS = {b"a": "artifact", b"d": "dataset"}
 
+
+class RunId(TypeDecorator[str]):
+    """The id of a run: a UUID as text, in any spelling; read in the usual one."""
+
+    impl = Uuid(as_uuid=False)
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Any) -> str | None:
+        """To the database. What is no such id is NULL, which equals that of no row: PostgreSQL refuses to compare it."""
+        try:
+            return None if value is None else str(uuid.UUID(value))
+        except ValueError:
+            return None
+
+
 Key = String(24).with_variant(mysql.CHAR(24, charset="ascii", collation="ascii_bin"), "mysql", "mariadb")
-RunId = Uuid(as_uuid=False)
 Packed = LargeBinary().with_variant(mysql.LONGBLOB(), "mysql", "mariadb")
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -147,18 +146,10 @@ def run_row(session: Session, run_id: str) -> RunRow:
     Raises:
         NodeNotFoundError: no event has told of it.
     """
-    row = _run(session, run_id)
+    row = session.get(RunRow, run_id)
     if row is None:
         raise NodeNotFoundError(f"no lineage of a run {run_id}")
     return row
-
-
-def _run(session: Session, run_id: str) -> RunRow | None:
-    """A run by its id; None also where the text is no such id, which PostgreSQL would refuse to compare."""
-    try:
-        return session.get(RunRow, str(uuid.UUID(run_id)))
-    except ValueError:
-        return None
 
 
 def dags_of_runs(session: Session, run_ids: Sequence[str]) -> dict[str, str]:
@@ -216,7 +207,7 @@ def steps_of_dag_run(session: Session, run: str, dag_id: str | None) -> list[Run
     Raises:
         NodeNotFoundError: there is none, or several Dags have a run of that id.
     """
-    single = _run(session, run)
+    single = session.get(RunRow, run)
     if single is not None and single.task_id is not None:
         return [single]
     query = select(RunRow).where(RunRow.dag_run_id == run, RunRow.task_id.is_not(None))

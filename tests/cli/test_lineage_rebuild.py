@@ -40,7 +40,7 @@ def test_a_rebuild_puts_runs_right_and_tells_how_many(damaged: Deployment) -> No
 
 
 def test_one_run_is_put_right_by_its_id(damaged: Deployment) -> None:
-    done = damaged.sematic("lineage", "rebuild", "--run", run_id(DAG, "run1", "join", -1, 1))
+    done = damaged.sematic("lineage", "rebuild", "--run", run_id(DAG, "run1", "join", -1, 1).upper())
     assert done.text == "1 run made anew from 2 events\n"
     assert _states(damaged) == {"success", "wrong"}
 
