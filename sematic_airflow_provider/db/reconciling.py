@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from sqlalchemy.exc import DataError
 from sqlalchemy.orm import Session
 
@@ -147,10 +147,10 @@ class Reconciler:
             .limit(_PER_ROUND)
         )
         if self._running_from is not None:
-            query = query.where(RunRow.first_at >= self._running_from[0])
+            moment, run_id = self._running_from
+            query = query.where(RunRow.first_at >= moment, or_(RunRow.first_at > moment, RunRow.run_id > run_id))
         rows = lineage.execute(query).all()
-        whole = len(rows) == _PER_ROUND and rows[-1].first_at != rows[0].first_at
-        self._running_from = (rows[-1].first_at, rows[-1].run_id) if whole else None
+        self._running_from = (rows[-1].first_at, rows[-1].run_id) if len(rows) == _PER_ROUND else None
         return sorted({(row.dag_id, row.dag_run_id) for row in rows if row.dag_id and row.dag_run_id})
 
     def _close(self, airflow: Session, lineage: Session, records: Iterable[Recorded]) -> int:

@@ -5,15 +5,17 @@ from __future__ import annotations
 import datetime as dt
 import itertools
 from collections.abc import Iterator, Mapping
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import DAG, task
-from sqlalchemy import create_engine, event, select, text
+from sqlalchemy import create_engine, event, select, text, update
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
+from sematic_airflow_provider.db import airflow_record, reconciling
 from sematic_airflow_provider.db.event_store import ingest
 from sematic_airflow_provider.db.models import EventRow, RunRow
 from sematic_airflow_provider.db.reconciling import Reconciled, Reconciler
@@ -142,7 +144,11 @@ def states(session: Session) -> Mapping[str, str]:
     }
 
 
-def test_what_told_nothing_and_what_never_ended_is_as_airflow_has_it(session: Session) -> None:
+@pytest.mark.parametrize("page", [2, 2000])
+def test_what_told_nothing_and_what_never_ended_is_as_airflow_has_it(
+    session: Session, monkeypatch: pytest.MonkeyPatch, page: int
+) -> None:
+    monkeypatch.setattr(airflow_record, "_PAGE", page)
     run = dag_run(session, state="failed")
     instance(session, run, "killed", "failed", try_number=1, hostname="worker", start_date=AGO)
     instance(session, run, "skipped", "skipped")
@@ -227,7 +233,7 @@ def test_a_try_that_was_replaced_and_a_task_that_was_cleared_and_not_executed_ar
 ) -> None:
     run = dag_run(session, state="failed")
     instance(session, run, "killed", "failed", try_number=1, hostname="worker")
-    first = told(session, run, "killed", "START", "FAIL")
+    first = told(session, run, "killed", "START")
     from airflow.models.taskinstance import TaskInstance
 
     row = session.scalars(select(TaskInstance).filter_by(run_id=run.run_id, task_id="killed")).one()
@@ -261,6 +267,38 @@ def test_an_old_run_that_lineage_takes_for_running_is_found(session: Session) ->
     told(session, run, "killed", "START", begun=NOW - dt.timedelta(days=41))
     look(session)
     assert states(session)["killed"] == "failed"
+
+
+def test_runs_that_airflow_has_no_longer_hold_up_none_that_it_has(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reconciling, "_PER_ROUND", 3)
+    long_ago = NOW - dt.timedelta(days=50)
+    for number in range(4):
+        gone = SimpleNamespace(run_id=f"gone{number}", run_after=long_ago + dt.timedelta(hours=number))
+        told(session, gone, "killed", "START", begun=long_ago)
+    run = dag_run(session, state="failed", ended=NOW - dt.timedelta(days=40))
+    instance(session, run, "killed", "failed", try_number=1, end_date=NOW - dt.timedelta(days=40), hostname="worker")
+    killed = told(session, run, "killed", "START", begun=NOW - dt.timedelta(days=41))
+    reconciler = Reconciler(GRACE)
+    assert [look(session, reconciler).ended for _ in range(3)] == [0, 2, 0]
+    assert session.get_one(RunRow, killed).state == "failed"
+
+
+def test_a_dag_run_that_is_seen_after_one_that_was_made_later_is_not_passed_over(session: Session) -> None:
+    """Its transaction was the slower one."""
+    from airflow.models.dagrun import DagRun
+
+    reconciler = Reconciler(GRACE)
+    look(session, reconciler)
+    fast = dag_run(session, "fast").id
+    session.execute(update(DagRun).where(DagRun.id == fast).values(id=fast + 1))
+    session.commit()
+    assert look(session, reconciler).ended == 1
+    slow = dag_run(session, "slow").id
+    session.execute(update(DagRun).where(DagRun.id == slow).values(id=fast))
+    session.commit()
+    assert look(session, reconciler).ended == 1
 
 
 def test_the_command_looks_at_all_dag_runs_since_a_time(session: Session) -> None:
