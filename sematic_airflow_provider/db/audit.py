@@ -15,13 +15,12 @@ from typing import Any, Final
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from sematic_airflow_provider.db import removals
 from sematic_airflow_provider.db.anchors import Anchor
 from sematic_airflow_provider.db.judging import judged
 from sematic_airflow_provider.db.models import EventRow, SealRow, UnsealedRow
 from sematic_airflow_provider.db.packed import PartTexts, texts
 from sematic_airflow_provider.db.ranges import Ranges, ranges_of
-from sematic_airflow_provider.db.removals import Notice
+from sematic_airflow_provider.db.removals import Notice, notices, removed
 from sematic_airflow_provider.db.seals import BEFORE_THE_FIRST, NO_DIGEST, Entry, entries_of, seal_hash
 from sematic_airflow_provider.db.verdict import (
     CUT,
@@ -81,9 +80,7 @@ class _Verification:
 
     def run(self) -> Verdict:
         verdict = self._verdict
-        found = [notice for _, notice in removals.notices(self._session)]
-        self._removed = removals.removed(found)
-        verdict.policies.update(_policies(found))
+        self._read_notices()
         number, previous = 0, BEFORE_THE_FIRST
         for row in self._seals():
             if row.number < 1:
@@ -101,6 +98,11 @@ class _Verification:
             verdict.add(Broken(CUT, f"{where} has seal {late}, the last one here is {number}", seal=number + 1))
         self._uncovered()
         return verdict
+
+    def _read_notices(self) -> None:
+        found = list(notices(self._session))
+        self._removed = removed(found)
+        self._verdict.policies = _policies(found)
 
     def _seals(self) -> Iterator[Any]:
         last = _LEAST
@@ -168,6 +170,8 @@ class _Verification:
         rows = self._session.execute(
             select(*EventRow.__table__.columns).where(EventRow.id.in_([event_id for event_id, _ in entries]))
         ).all()
+        if any(row.payload is None and row.id not in self._removed for row in rows):
+            self._read_notices()  # the rows came first: what retention has removed meanwhile, it has given notice of
         with_text = [row for row in rows if row.payload is not None]
         found: dict[int, tuple[Any, bytes | None]] = {row.id: (row, None) for row in rows}
         try:

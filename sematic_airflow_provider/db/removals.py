@@ -52,8 +52,8 @@ class Notice:
         )
 
 
-def notices(session: Session) -> Iterator[tuple[int, Notice]]:
-    """All notices of the log, with their ids; those that cannot be read are left out: verification finds them anyway."""
+def notices(session: Session) -> Iterator[Notice]:
+    """All notices of the log; those that cannot be read are left out: verification finds them anyway."""
     last = 0
     while True:
         query = (
@@ -69,7 +69,7 @@ def notices(session: Session) -> Iterator[tuple[int, Notice]]:
         for row in rows:
             try:
                 (text,) = texts(session, [row.payload or b""])
-                yield row.id, _parsed(json.loads(text))
+                yield _parsed(json.loads(text))
             except (ValueError, KeyError, TypeError):
                 continue
 

@@ -21,6 +21,7 @@ from sematic_airflow_provider.db.packed import facets, uncompressed
 from sematic_airflow_provider.db.part_sweep import sweep_parts
 from sematic_airflow_provider.db.rebuilding import rebuild
 from sematic_airflow_provider.db.retention import Policy, prune
+from sematic_airflow_provider.db.seals import seal
 from sematic_airflow_provider.errors import LineageError
 from sematic_airflow_provider.lineage.events import parse_event
 from tests.db.lineage_database import database, take
@@ -104,6 +105,23 @@ def test_a_text_that_somebody_else_removed_is_found_beside_those_that_retention_
     session.commit()
     found = verify(session)
     assert [(one.kind, one.event_id) for one in found.told] == [("removed", left[0])]
+
+
+def test_what_retention_removes_while_the_log_is_verified_is_not_taken_for_tampering(
+    session: Session, tmp_path: Path
+) -> None:
+    for name in ("run1", "run2"):
+        take(session, *_pipeline(dag_run_id=name))
+        seal(session)
+
+    def let_go(_: str, events: int) -> None:
+        if events == 1:  # what the first seal names has been read, what the second one does has not
+            with Session(create_engine(f"sqlite:///{tmp_path}/lineage.db", connect_args={"timeout": 30})) as own:
+                prune(own, POLICY, now=NOW)
+
+    found = verify(session, progress=let_go)
+    assert (found.told, found.removed) == ([], 10)
+    assert dict(found.policies) == {"kept 30 days, by tests": 20}
 
 
 def test_runs_that_are_recent_unfinished_or_pinned_keep_their_events(session: Session) -> None:
