@@ -221,13 +221,16 @@ def test_a_version_that_can_take_no_event_in_rejects_none(
     _put(documents, unique, [f"t{number}" for number in range(10)])
 
     for error in (ProgrammingError("insert", {}, Exception('relation "x" does not exist')), AttributeError("gone")):
+        asked: list[int] = []
 
-        def failing(session: Any, events: Sequence[Any], error: Exception = error) -> int:
+        def failing(session: Any, events: Sequence[Any], error: Exception = error, asked: list[int] = asked) -> int:
+            asked.append(len(events))
             raise error
 
         monkeypatch.setattr(spool_module, "ingest", failing)
         with pytest.raises(type(error)):
             drain(LocalStore(store))
+        assert asked == [10, 1, 1, 1, 1, 1]  # a few are enough to know it
     monkeypatch.undo()
     assert documents.rejected() == []
     assert drain(LocalStore(store)) == Drained(10, 0)

@@ -222,6 +222,14 @@ class TestWithoutADiskThatStays:
         assert len(api.stored) == 21
         assert len(list(spool.waiting())) == 30
 
+    def test_none_go_along_where_a_process_delivers_them(self, api: Api, place: Path, alone: None) -> None:
+        spool = SpoolFolder(place / "home" / "sematic-spool")
+        spool.put(event_bytes("a"))
+        with spool.held() as ours:
+            assert ours
+            _emit()
+        assert api.tasks() == ["flow.t"]
+
     def test_a_store_that_hangs_costs_seconds_and_the_event_waits_on_the_disk(
         self, nobody: None, place: Path, alone: None, monkeypatch: pytest.MonkeyPatch
     ) -> None:
