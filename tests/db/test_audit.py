@@ -109,6 +109,16 @@ def test_a_log_that_nobody_altered_is_whole(template: Path) -> None:
     assert (found.whole, found.seals, found.events, found.waiting, found.removed) == (True, SEALS, EVENTS, 0, 0)
 
 
+@pytest.mark.parametrize("more", [{"form": "removal/1", "policy": {}}, {"form": "roll-up/1"}, {"policy": {}}])
+def test_an_event_that_looks_like_another_entry_of_the_log_is_still_an_event(
+    tmp_path: Path, more: dict[str, Any]
+) -> None:
+    with database(tmp_path) as session:
+        take(session, {**task_event("START", "a"), **more})
+        seal(session)
+        assert verify(session).told == []
+
+
 _OF_AN_EVENT: dict[str, tuple[str, Callable[[Session, int], Any]]] = {
     "another text": ("altered", _other_text),
     "another digest": ("altered", lambda s, n: _set_event(n, digest="ab" * 32)(s)),
