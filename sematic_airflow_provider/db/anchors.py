@@ -47,10 +47,9 @@ class Anchors:
         if head is None:
             return None
         moment = now or dt.datetime.now(dt.timezone.utc)
-        if self._last is None:
-            self._last = self._found()
-        number, at = self._last
-        if head.number <= number or (head.number < number + _SEALS and moment < at + _TIME):
+        if self._last is None or _is_time(self._last, head, moment):
+            self._last = self._found()  # another process may have left one meanwhile
+        if not _is_time(self._last, head, moment):
             return None
         path = f"{_folder()}/{head.number:012d}.json"
         record = {"number": head.number, "hash": head.hash, "sealed_at": head.sealed_at.isoformat()}
@@ -69,6 +68,11 @@ class Anchors:
         except (ValueError, KeyError, TypeError):
             log.warning("the anchor %s cannot be read", paths[-1])
             return never
+
+
+def _is_time(last: tuple[int, dt.datetime], head: Head, now: dt.datetime) -> bool:
+    number, at = last
+    return head.number > number and (head.number >= number + _SEALS or now >= at + _TIME)
 
 
 def anchors(store: Store) -> Iterator[Anchor]:

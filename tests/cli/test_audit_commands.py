@@ -104,7 +104,9 @@ def test_anchors_are_written_once_and_neither_too_often_nor_for_the_same_seal(de
     assert made.leave(later._replace(number=1500)) is not None  # many seals
     other = Anchors(store)  # after a restart
     assert other.leave(later._replace(number=1501)) is None
-    assert [one.number for one in anchors(store)] == [1, 2, 1500]
+    assert other.leave(later._replace(number=1501), deployment.days_ago(-3)) is not None
+    assert made.leave(later._replace(number=1502), deployment.days_ago(-3)) is None  # another process has left one
+    assert [one.number for one in anchors(store)] == [1, 2, 1500, 1501]
 
 
 def test_an_anchor_that_somebody_spoiled_is_no_proof(deployment: Deployment) -> None:
