@@ -125,8 +125,9 @@ class StepCache:
     ) -> tuple[records.Entry | None, flight.Lease | None]:
         """The lease, or what others compute meanwhile; a step that may be deferred gives its slot away while it waits for them."""
         by = str(self._by())
-        if not self._operator.deferrable:
-            return flight.lead_or_find(self._store, key.digest, by, look)
+        if not self._operator.deferrable or self._operator.overdue:
+            pace = flight.FlightPace(limit=0.0) if self._operator.overdue else None
+            return flight.lead_or_find(self._store, key.digest, by, look, pace)
         try:
             return flight.lead_or_find(self._store, key.digest, by, look, patience=_PATIENCE)
         except flight.ComputedElsewhereError as error:

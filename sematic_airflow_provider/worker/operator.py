@@ -98,6 +98,7 @@ class SematicOperator(DecoratedOperator, PythonOperator):
         self.deferrable = (
             conf.getboolean("operators", "default_deferrable", fallback=False) if deferrable is None else deferrable
         )
+        self.overdue = False
         self.seed = None if seed is None else check_seed(seed)
         self.show_return_value_in_logs = False  # values belong into the store, not into logs
         self.inlets.extend(asset for asset in collect_assets(self.op_args, self.op_kwargs) if asset not in self.inlets)
@@ -155,7 +156,8 @@ class SematicOperator(DecoratedOperator, PythonOperator):
             raise
 
     def execute_computed(self, context: Any, event: Any = None) -> Any:
-        """Go on after another run has computed the step, or has died over it: by then the cache has it, or it is executed here."""
+        """Go on after another run has computed the step, or has died over it, or takes too long: the cache has it, or it is executed here."""
+        self.overdue = bool(event and event.get("overdue"))
         return self.execute(context)
 
     def _healed(self, error: ArtifactCorruptedError) -> str:

@@ -38,11 +38,11 @@ class StepComputedTrigger(BaseTrigger):
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Look again and again, more seldom with time. A store that fails for a while is asked again."""
         pause, waited = _PACE.first_look, 0.0
-        while waited < self.limit and not await self._settled():
+        while not (settled := await self._settled()) and waited < self.limit:
             await asyncio.sleep(pause)
             waited += pause
             pause = min(2 * pause, _PACE.slowest_look)
-        yield TriggerEvent({"key": self.key})
+        yield TriggerEvent({"key": self.key, "overdue": not settled})
 
     async def _settled(self) -> bool:
         try:

@@ -26,7 +26,9 @@ from sematic_airflow_provider.artifacts.digest import Digest
 from sematic_airflow_provider.artifacts.local_store import LocalStore
 from sematic_airflow_provider.artifacts.ref import ArtifactRef
 from sematic_airflow_provider.artifacts.store import blob_path
-from sematic_airflow_provider.steps import keeping, records
+from sematic_airflow_provider.steps import flight, keeping, records
+from sematic_airflow_provider.worker import cache
+from sematic_airflow_provider.worker.triggers import StepComputedTrigger
 from tests.worker.dag_runs import Ran, run
 
 pytestmark = [pytest.mark.thorough, pytest.mark.usefixtures("migrated_home")]
@@ -108,6 +110,25 @@ def test_a_second_run_executes_nothing_and_pushes_the_same(store: LocalStore, mo
         -1,
     )
     assert second.read("total") == first.read("total") == {("values", "numbers.return_value")}
+
+
+def test_a_step_that_another_computes_for_too_long_is_computed_here_after_one_deferral(
+    store: LocalStore, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(cache, "_PATIENCE", 0.1)
+    monkeypatch.setattr(StepComputedTrigger.__init__, "__defaults__", (0.3,))
+    with DAG("patient") as dag:
+        numbers.override(deferrable=True)(7)
+    key = told(run(dag), "numbers")["key"]
+    records.delete_entry(store, key)
+    lease = flight.try_lead(store, key, "another run")
+    assert lease is not None
+    try:
+        assert statuses(run(dag)) == {"numbers": "miss"}
+    finally:
+        lease.end()
+    assert executed() == ["numbers", "numbers"]
+    assert caplog.text.count("deferred until it is there") == 1
 
 
 def test_another_dag_hits_and_its_outputs_bear_its_own_names() -> None:

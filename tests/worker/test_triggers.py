@@ -43,6 +43,10 @@ async def fired_while(trigger: StepComputedTrigger, happens: object) -> tuple[bo
     return before, waiting.done()
 
 
+def test_where_nobody_computes_it_it_fires_at_once(store: LocalStore) -> None:
+    assert asyncio.run(fired(StepComputedTrigger(KEY, limit=0.0))) == {"key": KEY, "overdue": False}
+
+
 def test_it_fires_when_the_entry_is_there(store: LocalStore) -> None:
     lease = flight.try_lead(store, KEY, "another run")
     assert lease is not None
@@ -63,7 +67,7 @@ def test_it_fires_after_its_limit_in_any_case(store: LocalStore) -> None:
     lease = flight.try_lead(store, KEY, "another run")
     assert lease is not None
     try:
-        assert asyncio.run(fired(StepComputedTrigger(KEY, limit=0.3))) == {"key": KEY}
+        assert asyncio.run(fired(StepComputedTrigger(KEY, limit=0.3))) == {"key": KEY, "overdue": True}
     finally:
         lease.end()
 
