@@ -20,7 +20,6 @@ def tell_of_task(task_instance: Any, step: Capture | None, state: str) -> None:
     """What a task that is no step of ours was, read and wrote."""
     from airflow.providers.openlineage import conf
     from airflow.providers.openlineage.api.core import is_openlineage_active
-    from airflow.providers.openlineage.utils.emission_policy import resolve_task_emission_policy
 
     from sematic_airflow_provider.worker.openlineage import (
         checks_facet,
@@ -35,7 +34,7 @@ def tell_of_task(task_instance: Any, step: Capture | None, state: str) -> None:
     if not is_openlineage_active():
         return
     task = task_instance.task
-    policy = resolve_task_emission_policy(operator=task, dag_id=task_instance.dag_id, task_id=task_instance.task_id)
+    policy = _policy(task_instance)
     if not policy.emit:
         return
     place = store_url() if step and (step.reads or step.writes) else None
@@ -62,15 +61,12 @@ def tell_of_task(task_instance: Any, step: Capture | None, state: str) -> None:
 def tell_of_skip(task_instance: Any) -> None:
     """That a step of ours was skipped: the provider's event says that it succeeded."""
     from airflow.providers.openlineage.api.core import is_openlineage_active
-    from airflow.providers.openlineage.utils.emission_policy import resolve_task_emission_policy
 
     from sematic_airflow_provider.worker.openlineage import run_facets
 
     if not is_openlineage_active():
         return
-    task = task_instance.task
-    policy = resolve_task_emission_policy(operator=task, dag_id=task_instance.dag_id, task_id=task_instance.task_id)
-    if policy.emit:
+    if _policy(task_instance).emit:
         content = {"sematic_task": task_facet(task_instance, task_instance.get_template_context(), None, "skipped")}
         _emit(task_instance, [], [], run_facets(content), {})
 
@@ -100,16 +96,23 @@ def with_surroundings(
 def _hook_lineage(task_instance: Any, *, failed: bool) -> tuple[list[Any], list[Any]]:
     """What hooks told of: the provider asks for it only where an operator has no data of its own. It sends what SQL there was as runs inside this one."""
     from airflow.providers.openlineage.plugins.listener import get_openlineage_listener
-    from airflow.providers.openlineage.utils.emission_policy import resolve_task_emission_policy
     from airflow.utils.state import TaskInstanceState
 
-    task, listener = task_instance.task, get_openlineage_listener()
-    policy = resolve_task_emission_policy(operator=task, dag_id=task_instance.dag_id, task_id=task_instance.task_id)
-    if listener is None or not policy.hook_lineage:
+    listener = get_openlineage_listener()
+    if listener is None or not _policy(task_instance).hook_lineage:
         return [], []
     state = TaskInstanceState.FAILED if failed else TaskInstanceState.SUCCESS
     found = listener.extractor_manager.get_hook_lineage(task_instance, state)
     return ([], []) if found is None else (list(found.inputs), list(found.outputs))
+
+
+def _policy(task_instance: Any) -> Any:
+    """What the provider's own settings let be told of a task."""
+    from airflow.providers.openlineage.utils.emission_policy import resolve_task_emission_policy
+
+    return resolve_task_emission_policy(
+        operator=task_instance.task, dag_id=task_instance.dag_id, task_id=task_instance.task_id
+    )
 
 
 def _each_once(*groups: list[Any]) -> list[Any]:
