@@ -140,7 +140,7 @@ def _tell(adapter: Any, attempt: Attempt, dag_run: Any) -> None:
         "run_facets": facets,
     }
     with capture.resumed(attempt.captured):
-        told = _told_by(task, instance, attempt.captured)
+        told = _told_by(task, attempt)
     adapter.start_task(event_time=attempt.started.isoformat(), task=_nothing(), **common)
     if attempt.state in ("success", "skipped"):
         adapter.complete_task(end_time=attempt.ended.isoformat(), task=told, **common)
@@ -148,14 +148,17 @@ def _tell(adapter: Any, attempt: Attempt, dag_run: Any) -> None:
         adapter.fail_task(end_time=attempt.ended.isoformat(), task=told, error=attempt.error, **common)
 
 
-def _told_by(task: Any, instance: Any, captured: capture.Capture) -> Any:
+def _told_by(task: Any, attempt: Attempt) -> Any:
     """What the OpenLineage provider is told about a task: by our operator itself, for other tasks by our listener."""
     from airflow.providers.openlineage.extractors import OperatorLineage
 
     from sematic_airflow_provider.worker.openlineage import checks_facet, input_of, metrics_facet, output_of
 
     if isinstance(task, SematicOperator):
-        return task.get_openlineage_facets_on_complete(instance)
+        succeeded = attempt.state in ("success", "skipped")
+        tell = task.get_openlineage_facets_on_complete if succeeded else task.get_openlineage_facets_on_failure
+        return tell(attempt.task_instance)
+    captured = attempt.captured
     return OperatorLineage(
         inputs=[input_of(ref) for ref in captured.reads.values()],
         outputs=[output_of(ref, {}) for ref in captured.writes.values()],

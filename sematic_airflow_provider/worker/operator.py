@@ -310,7 +310,14 @@ class SematicOperator(DecoratedOperator, PythonOperator):
         return lineage_of_step(StepRecord(found.function, found.file, found.line, found.text), reads=())
 
     def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:
-        """Called by the OpenLineage provider when the task has succeeded, and when it has failed: with all that is known by then."""
+        """Called by the OpenLineage provider when the task has succeeded."""
+        return self._told(task_instance)
+
+    def get_openlineage_facets_on_failure(self, task_instance: Any) -> Any:
+        """Called by the OpenLineage provider when the task has failed: with all that is known by then."""
+        return self._told(task_instance, failed=True)
+
+    def _told(self, task_instance: Any, *, failed: bool = False) -> Any:
         from sematic_airflow_provider.worker.openlineage import lineage_of_step
         from sematic_airflow_provider.worker.telling import with_surroundings
 
@@ -323,4 +330,5 @@ class SematicOperator(DecoratedOperator, PythonOperator):
             step,
             read=self._assets_read,
             written=self._assets_written,
+            failed=failed,
         )

@@ -72,7 +72,13 @@ def tell_of_skip(task_instance: Any) -> None:
 
 
 def with_surroundings(
-    lineage: Any, task_instance: Any, step: Capture, *, read: Mapping[str, str], written: Mapping[str, str]
+    lineage: Any,
+    task_instance: Any,
+    step: Capture,
+    *,
+    read: Mapping[str, str],
+    written: Mapping[str, str],
+    failed: bool,
 ) -> Any:
     """The lineage of a step of ours with what hooks told of, its declared inlets and outlets, and the tasks whose data came in.
 
@@ -82,11 +88,12 @@ def with_surroundings(
         step: what it fetched.
         read: by name of an asset, the digest of the artifact that it stood for as an argument.
         written: by name of an asset, the digest of the artifact that its event carries.
+        failed: whether the step has; so have then the queries that hooks told of.
     """
     from airflow.providers.openlineage import conf
 
     task = task_instance.task
-    hooked_inputs, hooked_outputs = _hook_lineage(task_instance, failed=not lineage.outputs)
+    hooked_inputs, hooked_outputs = _hook_lineage(task_instance, failed=failed)
     inputs = [*lineage.inputs, *_each_once(hooked_inputs, declared_datasets(task.inlets, read))]
     outputs = [*lineage.outputs, *_each_once(hooked_outputs, declared_datasets(task.outlets, written))]
     flows = lineage_facet(conf.namespace(), sources(task, step), inputs, outputs)

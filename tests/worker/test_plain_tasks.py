@@ -207,6 +207,33 @@ def test_source_is_not_told_where_it_is_switched_off(migrated_home: str, monkeyp
     assert of_numbers.facets["sematic_task"]["function"].endswith(".numbers")
 
 
+class _Hook:
+    """Of a database that nobody knows."""
+
+
+@sematic_task
+def queries(fails: bool) -> None:
+    from airflow.providers.common.sql.hooks.lineage import send_sql_hook_lineage
+
+    send_sql_hook_lineage(context=_Hook(), sql="INSERT INTO copies SELECT day FROM flights")
+    if fails:
+        raise RuntimeError("after the query")
+
+
+def test_queries_of_a_step_that_returns_nothing_have_succeeded_as_it_has(migrated_home: str) -> None:
+    from sematic_airflow_provider.worker.stores import repository
+
+    with DAG("querying") as flow:
+        queries.override(task_id="succeeds")(False)
+        queries.override(task_id="breaks")(True)
+    run(flow)
+    store = repository().store
+    events = [json.loads(store.read_document(path) or b"") for path in store.list_documents("spool")]
+    ends = {event["job"]["name"]: event["eventType"] for event in events if event["eventType"] in ("COMPLETE", "FAIL")}
+    assert ends["querying.succeeds.query.1"] == ends["querying.succeeds"] == "COMPLETE"
+    assert ends["querying.breaks.query.1"] == ends["querying.breaks"] == "FAIL"
+
+
 def test_a_path_of_the_test_is_a_file(tmp_path: Path) -> None:
     from airflow.providers.common.compat.lineage.entities import File
 
