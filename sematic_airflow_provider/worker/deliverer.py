@@ -22,6 +22,8 @@ _ROOT: Final = str(Path(__file__).parents[2])
 _CODE: Final = (
     f"import sys; sys.path.append({_ROOT!r}); from sematic_airflow_provider.delivery.__main__ import main; main()"
 )
+_SECRETS: Final = "AIRFLOW_"
+"""How the names of variables begin that may hold the key, passwords and connections: it needs none, and outlives the task."""
 _started: list[subprocess.Popen[bytes]] = []
 
 
@@ -43,9 +45,7 @@ def wake(folder: SpoolFolder, server: Server) -> None:
             stdin=subprocess.PIPE,
             stdout=log_file,
             stderr=log_file,
-            env={
-                name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW_")
-            },  # secrets among them
+            env={name: value for name, value in os.environ.items() if not name.startswith(_SECRETS)},
             cwd="/",  # it must not keep a folder from being unmounted, nor load modules from there
             close_fds=True,  # the task's supervisor waits until its end of the sockets is closed
         )
