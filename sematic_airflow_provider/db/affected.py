@@ -9,8 +9,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from sematic_airflow_provider.db import queries
+from sematic_airflow_provider.db.lookups import chunks
 from sematic_airflow_provider.db.models import IoRow
-from sematic_airflow_provider.db.neighbours import chunks
 from sematic_airflow_provider.db.nodes import Readable, everything
 from sematic_airflow_provider.db.queries import Extent
 from sematic_airflow_provider.lineage.affected import MODEL, Affected, grouped

@@ -15,8 +15,8 @@ from sqlalchemy.orm import Session
 
 from sematic_airflow_provider.artifacts.digest import Digest
 from sematic_airflow_provider.artifacts.ref import NO_VALUE, ArtifactRef
+from sematic_airflow_provider.db.lookups import chunks
 from sematic_airflow_provider.db.models import DataRow, IoRow, RunRow
-from sematic_airflow_provider.db.neighbours import chunks
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 
 from sematic_airflow_provider.db.anchors import Anchor
 from sematic_airflow_provider.db.judging import judged
+from sematic_airflow_provider.db.lookups import chunks
 from sematic_airflow_provider.db.models import EventRow, SealRow, UnsealedRow
 from sematic_airflow_provider.db.packed import PartTexts, texts
 from sematic_airflow_provider.db.ranges import Ranges, ranges_of
@@ -149,8 +150,7 @@ class _Verification:
             what = f"seal {row.number} has {len(entries)} entries, and says {row.count}"
             self._verdict.add(Broken(SEAL_ALTERED, what, seal=row.number, at=row.sealed_at))
         last = _LEAST
-        for start in range(0, len(entries), _EVENTS):
-            some = entries[start : start + _EVENTS]
+        for some in chunks(entries, _EVENTS):
             events = self._events(some) if row.number >= self._since else {}
             for event_id, digest in some:
                 if event_id <= last:
@@ -213,8 +213,8 @@ class _Verification:
                 return
             last = ids[-1]
             loose = [event_id for event_id in ids if event_id not in self._covered]
-            for start in range(0, len(loose), _EVENTS):
-                self._loose(loose[start : start + _EVENTS])
+            for some in chunks(loose, _EVENTS):
+                self._loose(some)
 
     def _loose(self, ids: Sequence[int]) -> None:
         latest = dt.datetime.now(dt.timezone.utc) - _MAY_WAIT

@@ -8,8 +8,8 @@ from typing import Final, NamedTuple
 from sqlalchemy import and_, or_, select
 from sqlalchemy.orm import Session
 
+from sematic_airflow_provider.db.lookups import chunks
 from sematic_airflow_provider.db.models import DataRow, DatasetRow, FlowRow
-from sematic_airflow_provider.db.neighbours import chunks
 from sematic_airflow_provider.db.nodes import Readable, everything, nodes
 from sematic_airflow_provider.db.queries import Extent
 from sematic_airflow_provider.errors import NodeNotFoundError

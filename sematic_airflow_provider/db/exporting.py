@@ -12,8 +12,8 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from sematic_airflow_provider.db import queries
+from sematic_airflow_provider.db.lookups import chunks
 from sematic_airflow_provider.db.models import EventRow, IoRow, RunRow
-from sematic_airflow_provider.db.neighbours import chunks
 from sematic_airflow_provider.db.nodes import Readable, everything, run_nodes
 from sematic_airflow_provider.db.packed import facets, texts
 from sematic_airflow_provider.db.queries import Extent
@@ -114,8 +114,8 @@ def event_lines(session: Session, run_ids: Sequence[str], readable: Readable = e
         # A run that no event was of has no Dag in the tables; that of a Dag run is called as the Dag.
         return known[run_id] if run_id in known else not readable(job)
 
-    for start in range(0, len(ids), _AT_ONCE):
-        events = _events(session, ids[start : start + _AT_ONCE])
+    for some in chunks(ids, _AT_ONCE):
+        events = _events(session, some)
         named = {run_id for event in events for run_id in runs_named_by(event)}
         known.update(_hidden(session, sorted(named - known.keys()), readable))
         for event in events:
@@ -177,8 +177,8 @@ def _data_facts(session: Session, graph: LineageGraph) -> dict[str, DataFacts]:
                 latest[key] = max(latest.get(key, (at, io_id)), (at, io_id))
                 first[node_id] = min(first.get(node_id, at), at)
     told: dict[int, Mapping[str, Any]] = {}
-    for numbers in chunks([str(io_id) for _, io_id in latest.values()], _AT_ONCE):
-        rows = session.execute(select(IoRow.id, IoRow.facets).where(IoRow.id.in_([int(n) for n in numbers]))).all()
+    for numbers in chunks([io_id for _, io_id in latest.values()], _AT_ONCE):
+        rows = session.execute(select(IoRow.id, IoRow.facets).where(IoRow.id.in_(numbers))).all()
         told.update(zip([io_id for io_id, _ in rows], facets(session, [packed for _, packed in rows]), strict=True))
 
     def as_told(node_id: str, direction: str) -> Mapping[str, Any]:

@@ -9,9 +9,9 @@ from typing import Final, NamedTuple
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
+from sematic_airflow_provider.db.lookups import chunks
 from sematic_airflow_provider.db.models import RunRow
 
-_CHUNK: Final = 400
 _LEVELS: Final = 4  # a task starts an application, that a job, that a stage
 _MOST: Final = 2000
 
@@ -42,7 +42,7 @@ _FACTS: Final = select(*FACTS)
 def run_facts(session: Session, run_ids: Sequence[str]) -> dict[str, RunFacts]:
     """Facts of these runs, by their ids."""
     found: dict[str, RunFacts] = {}
-    for chunk in _chunks(run_ids):
+    for chunk in chunks(run_ids):
         found.update(
             (row[0], RunFacts(*row)) for row in session.connection().execute(_FACTS.where(_RUNS.run_id.in_(chunk)))
         )
@@ -57,7 +57,7 @@ def families(
     Also gives the runs that have more parts than these. Facts that are learnt are kept in ``facts``: those of the runs asked about are.
     """
     found: list[RunFacts] = []
-    for chunk in _chunks(run_ids):
+    for chunk in chunks(run_ids):
         query = _FACTS.where(or_(_RUNS.run_id.in_(chunk), _RUNS.parent_run_id.in_(chunk)))
         found += [RunFacts(*row) for row in session.connection().execute(query.limit(_MOST + len(chunk) + 1))]
     asked = set(run_ids)
@@ -72,7 +72,7 @@ def families(
 
 def _children(session: Session, run_ids: Sequence[str]) -> list[RunFacts]:
     found: list[RunFacts] = []
-    for chunk in _chunks(run_ids):
+    for chunk in chunks(run_ids):
         query = _FACTS.where(_RUNS.parent_run_id.in_(chunk)).limit(_MOST + 1)
         found += [RunFacts(*row) for row in session.connection().execute(query)]
     return found
@@ -120,7 +120,3 @@ def _ancestors(session: Session, runs: Sequence[RunFacts], facts: dict[str, RunF
             if parent.task_id is None and parent.parent_run_id:
                 following[run_id] = parent.parent_run_id
         climbing = following
-
-
-def _chunks(items: Sequence[str]) -> Iterator[Sequence[str]]:
-    return (items[start : start + _CHUNK] for start in range(0, len(items), _CHUNK))

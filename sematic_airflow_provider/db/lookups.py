@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from sqlalchemy import ColumnElement, any_, bindparam
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Session
+
+T = TypeVar("T")
 
 _CHUNK: Final = 400  # below the number of variables that every database takes in one statement
 
@@ -21,6 +23,6 @@ def one_of(session: Session, column: Any, keys: Sequence[Any]) -> ColumnElement[
     return equal
 
 
-def chunks(items: Sequence[Any]) -> Iterator[Sequence[Any]]:
+def chunks(items: Sequence[T], size: int = _CHUNK) -> Iterator[Sequence[T]]:
     """The items in parts that fit into one statement."""
-    return (items[start : start + _CHUNK] for start in range(0, len(items), _CHUNK))
+    return (items[start : start + size] for start in range(0, len(items), size))

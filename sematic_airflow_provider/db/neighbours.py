@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from sqlalchemy import select
@@ -10,13 +10,13 @@ from sqlalchemy.orm import Session
 
 from sematic_airflow_provider.db.edges import Io, Window, edges_of
 from sematic_airflow_provider.db.families import RunFacts, families, run_facts
+from sematic_airflow_provider.db.lookups import chunks
 from sematic_airflow_provider.db.models import DataRow, FlowRow, IoRow, RunRow
 from sematic_airflow_provider.db.packed import facets
 from sematic_airflow_provider.lineage.graph import Edge, Hop, Stop
 from sematic_airflow_provider.lineage.moments import SLACK, Moment, reads_that_saw, seen_until, writes_seen
 from sematic_airflow_provider.lineage.told_inputs import told_inputs
 
-CHUNK: Final = 400  # below the number of variables that every database takes in one statement
 _RUN_EDGES: Final = 20_000
 FAN_OUT: Final = 50
 _WRITES: Final = 8  # of a data set without versions, around a moment
@@ -262,8 +262,3 @@ def _goes(told: Mapping[str, frozenset[str]], came: str, goes: str, direction: s
     """Whether the run says that one came from the other; also where it says nothing of the output."""
     output, source = (came, goes) if direction == "read" else (goes, came)
     return output not in told or source in told[output]
-
-
-def chunks(items: Sequence[str], size: int = CHUNK) -> Iterator[Sequence[str]]:
-    """The items in parts that fit into one statement."""
-    return (items[start : start + size] for start in range(0, len(items), size))

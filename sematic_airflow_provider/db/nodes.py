@@ -11,8 +11,8 @@ from sqlalchemy.orm import Session, aliased, defer
 
 from sematic_airflow_provider.db.edges import Io, Window, edges_of
 from sematic_airflow_provider.db.families import RunFacts, run_facts
+from sematic_airflow_provider.db.lookups import chunks
 from sematic_airflow_provider.db.models import DataRow, IoRow, RunRow
-from sematic_airflow_provider.db.neighbours import chunks
 from sematic_airflow_provider.lineage.graph import (
     ArtifactNode,
     DatasetNode,

@@ -15,6 +15,7 @@ from typing import Any, Final, NamedTuple
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
+from sematic_airflow_provider.db.lookups import chunks
 from sematic_airflow_provider.db.models import EventRow, IoRow, PartRow, RunRow
 from sematic_airflow_provider.db.packed import uncompressed
 from sematic_airflow_provider.errors import LineageError
@@ -124,8 +125,7 @@ def _marks(data: bytes) -> set[str]:
 
 def _delete(session: Session, keys: Sequence[str], before: dt.date) -> Swept:
     parts = size = 0
-    for start in range(0, len(keys), _CHUNK):
-        chunk = keys[start : start + _CHUNK]
+    for chunk in chunks(keys):
         condition = (PartRow.key.in_(chunk), PartRow.seen_on < before)
         measured = session.scalar(select(func.coalesce(func.sum(func.length(PartRow.content)), 0)).where(*condition))
         deleted: Any = session.execute(delete(PartRow).where(*condition))

@@ -11,8 +11,9 @@ from sqlalchemy import Select, or_, select
 from sqlalchemy.orm import Session, defer
 
 from sematic_airflow_provider.db.edges import Window, edges_of
+from sematic_airflow_provider.db.lookups import chunks
 from sematic_airflow_provider.db.models import DataRow, IoRow, RunRow
-from sematic_airflow_provider.db.neighbours import StoredNeighbours, chunks
+from sematic_airflow_provider.db.neighbours import StoredNeighbours
 from sematic_airflow_provider.db.nodes import Readable, everything, nodes
 from sematic_airflow_provider.db.packed import facets
 from sematic_airflow_provider.errors import NodeNotFoundError

@@ -144,11 +144,10 @@ def _roll_up(session: Session, run_ids: Sequence[str], policy: Policy, cut: dt.d
     for chunk in chunks([row["digest"] for row in rows]):
         ids = select(EventRow.id).where(EventRow.digest.in_(chunk))
         session.execute(insert(UnsealedRow).from_select(["event_id"], ids))
-    gone = sorted(going)
-    for start in range(0, len(gone), 400):
-        session.execute(update(EventRow).where(EventRow.id.in_(gone[start : start + 400])).values(payload=None))
+    for some in chunks(sorted(going)):
+        session.execute(update(EventRow).where(EventRow.id.in_(some)).values(payload=None))
     project_runs(session, [record for _, record in rolled.values()], (), list(rolled), {}, memory)
-    return Pruned(len(rolled), len(gone), sum(going.values()), len(run_ids) - len(rolled))
+    return Pruned(len(rolled), len(going), sum(going.values()), len(run_ids) - len(rolled))
 
 
 def _made(run_id: str, events: Sequence[Event], count: int) -> tuple[rollup.RollUp, RunRecord] | None:

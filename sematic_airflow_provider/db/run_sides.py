@@ -8,8 +8,8 @@ from typing import Any, Final
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from sematic_airflow_provider.db.lookups import chunks
 from sematic_airflow_provider.db.models import DataRow, IoRow, RunRow
-from sematic_airflow_provider.db.neighbours import chunks
 from sematic_airflow_provider.db.packed import facets
 from sematic_airflow_provider.errors import NodeNotFoundError
 from sematic_airflow_provider.lineage.run_difference import Port, RunSide

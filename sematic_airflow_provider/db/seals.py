@@ -20,6 +20,7 @@ from sqlalchemy.exc import IntegrityError, OperationalError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from sematic_airflow_provider.artifacts.digest import Digest, digest_bytes, digest_record
+from sematic_airflow_provider.db.lookups import chunks
 from sematic_airflow_provider.db.models import EventRow, SealRow, UnsealedRow
 from sematic_airflow_provider.db.ranges import ranges_of
 from sematic_airflow_provider.errors import first_line
@@ -34,7 +35,7 @@ NO_DIGEST: Final = "0" * 64
 
 MOST: Final = 5000
 _PAUSE: Final = 1.0
-_CHUNK: Final = 200
+_RANGES: Final = 200
 _ENTRY: Final = struct.Struct(">q32s")
 _LOST: Final = ("locked", "deadlock", "lock wait", "could not serialize", "nowait")
 
@@ -164,9 +165,8 @@ def _seal_block(session: Session, most: int) -> int:
     session.execute(insert(SealRow), row)
     # What came in meanwhile has ids in gaps between these, if anywhere: rows without gaps hold nothing else.
     rows = ranges_of(event_id for event_id, _ in waiting)
-    for start in range(0, len(rows), _CHUNK):
-        some = (UnsealedRow.event_id.between(*pair) for pair in rows[start : start + _CHUNK])
-        session.execute(delete(UnsealedRow).where(or_(*some)))
+    for some in chunks(rows, _RANGES):
+        session.execute(delete(UnsealedRow).where(or_(*(UnsealedRow.event_id.between(*pair) for pair in some))))
     return len(waiting)
 
 
