@@ -79,7 +79,7 @@ def stored_events(session: Session, run_ids: Sequence[str], *, held: bool = True
     """Of each of these runs the events that count, and how many it has had. ``held``: nothing changes them until the transaction ends."""
     batch = _Batch(session, Memory())
     if held:
-        batch.lock(sorted(run_ids))
+        hold_runs(session, sorted(run_ids))
     return batch.stored(run_ids, ())
 
 
@@ -95,6 +95,21 @@ def rebuild_events(session: Session, ids: Sequence[int]) -> None:
         project_names(session, *_names(told), mending=True)
 
     retried(session, work)
+
+
+def hold_runs(session: Session, run_ids: Sequence[str]) -> set[str]:
+    """Hold the rows of these runs until the transaction ends; gives those that there are.
+
+    In one order everywhere: two servers that wait for each other's runs would never end. Before anything is read, so that what is read is what
+    whoever held the rows before has left.
+    """
+    if session.get_bind().dialect.name == "sqlite":  # rows cannot be held, and what is only read begins no transaction
+        session.execute(update(RunRow).where(RunRow.run_id.is_(None)).values(state=RunRow.state))
+    found: set[str] = set()
+    for chunk in chunks(run_ids):
+        query = select(RunRow.run_id).where(one_of(session, RunRow.run_id, chunk)).order_by(RunRow.run_id)
+        found.update(session.scalars(query.with_for_update()))
+    return found
 
 
 class _Batch:
@@ -119,7 +134,7 @@ class _Batch:
     def take(self, events: Sequence[Event]) -> int:
         """Append what is new, and project; gives how much that was."""
         unique: dict[str, Event] = {event.digest: event for event in events}
-        known = self.lock(sorted({event.run_id for event in unique.values() if event.run_id}))
+        known = hold_runs(self._session, sorted({event.run_id for event in unique.values() if event.run_id}))
         fresh = self._unknown(unique)
         self.new = {event.digest for event in fresh}
         if fresh:
@@ -134,22 +149,6 @@ class _Batch:
         self._memory.remember_flows(self._flows)
         for run_id, prefix in self._prefixes.items():
             self._memory.remember_run(run_id, prefix)
-
-    def lock(self, run_ids: Sequence[str]) -> set[str]:
-        """Hold the rows of these runs until the transaction ends; gives those that there are.
-
-        In one order everywhere: two servers that wait for each other's runs would never end. Before anything is read, so that what is read is what
-        whoever held the rows before has left.
-        """
-        found: set[str] = set()
-        if (
-            self._session.get_bind().dialect.name == "sqlite"
-        ):  # rows cannot be held, and what is only read begins no transaction
-            self._session.execute(update(RunRow).where(RunRow.run_id == "").values(state=RunRow.state))
-        for chunk in chunks(run_ids):
-            query = select(RunRow.run_id).where(one_of(self._session, RunRow.run_id, chunk)).order_by(RunRow.run_id)
-            found.update(self._session.scalars(query.with_for_update()))
-        return found
 
     def _unknown(self, unique: Mapping[str, Event]) -> list[Event]:
         known: set[str] = set()
@@ -196,7 +195,7 @@ class _Batch:
             known: the runs that have rows, where that is known; they are locked.
             parts: of what was appended.
         """
-        known = self.lock(run_ids) if known is None else known
+        known = hold_runs(self._session, run_ids) if known is None else known
         of_runs: dict[str, list[Event]] = {run_id: [] for run_id in run_ids}
         for event in fresh:
             if event.run_id:

@@ -14,7 +14,8 @@ from typing import Any, Final
 from sqlalchemy import and_, delete, func, select, update
 from sqlalchemy.orm import Session
 
-from sematic_airflow_provider.db.event_store import rebuild_events, rebuild_runs
+from sematic_airflow_provider.db.event_store import hold_runs, rebuild_events, rebuild_runs
+from sematic_airflow_provider.db.lookups import chunks
 from sematic_airflow_provider.db.models import DataRow, EventRow, IoRow, RunRow
 
 _AT_ONCE: Final = 100
@@ -76,8 +77,8 @@ def rebuild_run(session: Session, run_id: str) -> int:
     query = select(EventRow.id).where(EventRow.run_id == run_id, EventRow.payload.is_not(None)).order_by(EventRow.id)
     ids = list(session.scalars(query))
     session.commit()
-    for start in range(0, len(ids), _AT_ONCE):
-        rebuild_events(session, ids[start : start + _AT_ONCE])
+    for some in chunks(ids, _AT_ONCE):
+        rebuild_events(session, some)
     if ids:
         rebuild_runs(session, [run_id])
     return len(ids)
@@ -107,18 +108,18 @@ def _remove_runs_of_no_event(session: Session) -> None:
     # Of an event whose text was removed the row is still there.
     told = select(EventRow.id).where(EventRow.run_id == RunRow.run_id).exists()
     gone = list(session.scalars(select(RunRow.run_id).where(~told)))
-    for start in range(0, len(gone), _AT_ONCE):
-        chunk = gone[start : start + _AT_ONCE]
-        session.execute(delete(IoRow).where(IoRow.run_id.in_(chunk)))
-        session.execute(delete(RunRow).where(RunRow.run_id.in_(chunk)))
+    for chunk in chunks(gone, _AT_ONCE):
+        hold_runs(session, chunk)  # an event of one may have come meanwhile: it is looked for once more
+        without = list(session.scalars(select(RunRow.run_id).where(RunRow.run_id.in_(chunk), ~told)))
+        session.execute(delete(IoRow).where(IoRow.run_id.in_(without)))
+        session.execute(delete(RunRow).where(RunRow.run_id.in_(without)))
         session.commit()
 
 
 def _remove_data_of_nobody(session: Session) -> None:
     """Data that no run touches; the facts of other data are told again by a run that does, which came in meanwhile."""
     left = list(session.scalars(select(DataRow.node_id).where(DataRow.rank == _NOBODY)))
-    for start in range(0, len(left), _AT_ONCE):
-        chunk = left[start : start + _AT_ONCE]
+    for chunk in chunks(left, _AT_ONCE):
         touching = list(session.scalars(select(IoRow.run_id).where(IoRow.node_id.in_(chunk)).distinct()))
         session.commit()
         rebuild_runs(session, touching)

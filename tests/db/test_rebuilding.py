@@ -5,9 +5,10 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
-from sqlalchemy import delete, select, text, update
+from sqlalchemy import delete, event, select, text, update
 from sqlalchemy.orm import Session
 
 from sematic_airflow_provider.db import rebuilding
@@ -30,7 +31,7 @@ def _quiet(progress: Progress) -> None:
 def session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Session]:
     monkeypatch.setattr(rebuilding, "_AT_ONCE", 7)
     with Session(sqlite(tmp_path)) as opened:
-        ingest(opened, [parse_event(event) for event in EVENTS])
+        ingest(opened, [parse_event(told) for told in EVENTS])
         yield opened
 
 
@@ -48,10 +49,15 @@ def _damage(session: Session) -> None:
     session.execute(text("DELETE FROM sematic_job"))
     session.execute(text("UPDATE sematic_dataset SET name = 'wrong'"))
     session.execute(text("UPDATE sematic_flow SET out_field = 'wrong'"))
+    _add_row(session, run_id("nobody told"))
+    session.commit()
+
+
+def _add_row(session: Session, of_run: str) -> None:
+    """A run that no event tells of."""
     stray = session.scalars(select(RunRow).limit(1)).one()
     columns = {column.key: getattr(stray, column.key) for column in RunRow.__table__.columns}
-    session.execute(RunRow.__table__.insert(), [columns | {"run_id": run_id("nobody told")}])  # type: ignore[attr-defined]
-    session.commit()
+    session.execute(RunRow.__table__.insert(), [columns | {"run_id": of_run}])  # type: ignore[attr-defined]
 
 
 def test_a_rebuild_of_what_is_right_changes_nothing(session: Session) -> None:
@@ -104,7 +110,7 @@ def test_what_comes_in_meanwhile_is_in_the_projection(session: Session, tmp_path
         task_event("COMPLETE", "late", writes={"return_value": ref("x", "join")}),
         task_event("FAIL", "join", second=-5),
     ]
-    waiting = [parse_event(event) for event in late]
+    waiting = [parse_event(told) for told in late]
 
     def meanwhile(progress: Progress) -> None:
         if waiting:
@@ -113,8 +119,30 @@ def test_what_comes_in_meanwhile_is_in_the_projection(session: Session, tmp_path
 
     rebuild(session, meanwhile)
     with Session(sqlite(tmp_path, "ordered")) as ordered:
-        ingest(ordered, [parse_event(event) for event in [*EVENTS, *late]])
+        ingest(ordered, [parse_event(told) for told in [*EVENTS, *late]])
         assert projection(session) == projection(ordered)
+
+
+def test_a_run_of_which_the_first_event_comes_just_when_its_row_is_removed_stays(
+    session: Session, tmp_path: Path
+) -> None:
+    late = run_id("flow", "run1", "late", -1, 1)
+    _add_row(session, late)
+    session.commit()
+    looked: list[str] = []
+
+    @event.listens_for(session.get_bind(), "before_cursor_execute")
+    def meanwhile(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        if looked == ["for runs of no event"]:
+            looked.append("and what it found is about to be removed")
+            with Session(sqlite(tmp_path, "lineage")) as other:
+                ingest(other, [parse_event(task_event("START", "late"))])
+        elif not looked and "NOT (EXISTS" in statement and statement.startswith("SELECT sematic_run.run_id"):
+            looked.append("for runs of no event")
+
+    rebuild(session, _quiet)
+    assert len(looked) == 2
+    assert session.scalars(select(RunRow.state).where(RunRow.run_id == late)).all() == ["running"]
 
 
 def test_one_run_is_made_anew_alone(session: Session) -> None:
