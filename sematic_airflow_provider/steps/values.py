@@ -7,7 +7,6 @@ that is computed from where the code lies counts from there. The order of a dict
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable, Iterable
 from functools import lru_cache
 from hashlib import sha256
@@ -141,8 +140,3 @@ def _hashed(path: str) -> str:
         while piece := file.read(1 << 20):
             hasher.update(piece)
     return hasher.hexdigest()
-
-
-def is_standard(module: str) -> bool:
-    """Whether a type's module is Python's own."""
-    return module.partition(".")[0] in sys.stdlib_module_names

@@ -51,9 +51,9 @@ class SematicStepRunFacet(RunFacet):
     line: int | None
     compute: str
     code: dict[str, Any] | None
-    codeUnavailable: str | None  # noqa: N815 - facet fields are camel case
+    codeUnavailable: str | None
     arguments: dict[str, Any]
-    contextArguments: list[str]  # noqa: N815
+    contextArguments: list[str]
     outputs: dict[str, Any]
     _additional_skip_redact: ClassVar[list[str]] = [
         "function",
@@ -76,22 +76,22 @@ class SematicProvenanceRunFacet(RunFacet):
     python: str | None = None
     platform: str | None = None
     host: str | None = None
-    cpuCount: int | None = None  # noqa: N815
-    cpuModel: str | None = None  # noqa: N815
-    cpuLimit: float | None = None  # noqa: N815
-    memoryBytes: int | None = None  # noqa: N815
-    memoryLimitBytes: int | None = None  # noqa: N815
+    cpuCount: int | None = None
+    cpuModel: str | None = None
+    cpuLimit: float | None = None
+    memoryBytes: int | None = None
+    memoryLimitBytes: int | None = None
     scratch: dict[str, Any] | None = None
     gpus: dict[str, Any] | None = None
     packages: dict[str, Any] | None = None
     image: str | None = None
-    imageDigest: str | None = None  # noqa: N815
-    containerId: str | None = None  # noqa: N815
+    imageDigest: str | None = None
+    containerId: str | None = None
     executor: str | None = None
     pool: str | None = None
-    dagBundle: dict[str, Any] | None = None  # noqa: N815
+    dagBundle: dict[str, Any] | None = None
     seeds: dict[str, int] | None = None
-    providerVersion: str | None = None  # noqa: N815
+    providerVersion: str | None = None
     _additional_skip_redact: ClassVar[list[str]] = ["git", "packages", "gpus", "seeds"]
 
     @staticmethod
@@ -103,9 +103,9 @@ class SematicProvenanceRunFacet(RunFacet):
 class SematicResourcesRunFacet(RunFacet):
     """``sematic_resources``."""
 
-    durationSeconds: float  # noqa: N815
-    cpuSeconds: float  # noqa: N815
-    peakMemoryBytes: int  # noqa: N815
+    durationSeconds: float
+    cpuSeconds: float
+    peakMemoryBytes: int
 
     @staticmethod
     def _get_schema() -> str:
@@ -131,7 +131,7 @@ class SematicCacheRunFacet(RunFacet):
     key: str | None
     reason: str
     changed: list[dict[str, Any]]
-    computedBy: dict[str, Any] | None  # noqa: N815
+    computedBy: dict[str, Any] | None
     _additional_skip_redact: ClassVar[list[str]] = ["status", "key"]
 
     @staticmethod
@@ -143,11 +143,11 @@ class SematicCacheRunFacet(RunFacet):
 class SematicTaskRunFacet(RunFacet):
     """``sematic_task``: a task that is no step of ours."""
 
-    dagId: str  # noqa: N815
-    dagRunId: str  # noqa: N815
-    taskId: str  # noqa: N815
-    mapIndex: int  # noqa: N815
-    tryNumber: int  # noqa: N815
+    dagId: str
+    dagRunId: str
+    taskId: str
+    mapIndex: int
+    tryNumber: int
     operator: str
     function: str | None
     file: str | None
@@ -183,9 +183,9 @@ class SematicArtifactDatasetFacet(DatasetFacet):
     type: str
     size: int
     value: Any = None
-    hasValue: bool = False  # noqa: N815
+    hasValue: bool = False
     deterministic: bool | None = None
-    dependsOn: list[str] = attr.field(factory=list)  # noqa: N815
+    dependsOn: list[str] = attr.field(factory=list)
     pickle: bool = False
     _additional_skip_redact: ClassVar[list[str]] = ["digest", "codec", "type", "dependsOn"]
 
