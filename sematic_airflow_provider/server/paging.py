@@ -7,19 +7,46 @@ import binascii
 import datetime as dt
 import json
 import re
-from typing import Annotated, Any, Final
+from collections.abc import Sequence
+from typing import Annotated, Any, Final, NamedTuple, TypeVar
 
-from fastapi import HTTPException, Query
+from fastapi import Depends, HTTPException, Query
 
 from sematic_airflow_provider.db.scans import After
 
-Limit = Annotated[int, Query(ge=1, le=200, description="how many items at most")]
-CursorText = Annotated[
-    str | None, Query(max_length=400, description="`next` of the page before: the answer goes on where that ended")
-]
+T = TypeVar("T")
 
 _RUN: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _DATA: Final = re.compile(r"(artifact|dataset):[0-9a-f]{64}")
+
+
+class Page(NamedTuple):
+    """Which page of a list is asked for."""
+
+    limit: int
+    cursor: str | None
+
+    def of_counted(self, items: Sequence[T]) -> tuple[Sequence[T], str | None]:
+        """This page of items that are all there, and the cursor of the next one.
+
+        Raises:
+            HTTPException: 422: the cursor is none of such a list.
+        """
+        start = _offset_of(self.cursor)
+        end = start + self.limit
+        return items[start:end], _text([end]) if len(items) > end else None
+
+
+def _page(
+    limit: Annotated[int, Query(ge=1, le=200, description="how many items at most")] = 50,
+    cursor: Annotated[
+        str | None, Query(max_length=400, description="`next` of the page before: the answer goes on where that ended")
+    ] = None,
+) -> Page:
+    return Page(limit, cursor)
+
+
+PageDep = Annotated[Page, Depends(_page)]
 
 
 def cursor_of(after: After | None) -> str | None:
@@ -45,17 +72,7 @@ def data_cursor(cursor: str | None) -> After | None:
     return _after(cursor, _DATA)
 
 
-def offset_cursor(offset: int) -> str:
-    """A cursor of a list that is counted."""
-    return _text([offset])
-
-
-def offset_of(cursor: str | None) -> int:
-    """How many items the pages before had.
-
-    Raises:
-        HTTPException: 422: it is no cursor of such a list.
-    """
+def _offset_of(cursor: str | None) -> int:
     if cursor is None:
         return 0
     content = _content(cursor)

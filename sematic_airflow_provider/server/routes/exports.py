@@ -31,6 +31,7 @@ log = logging.getLogger(__name__)
 router = APIRouter(tags=["exports"])
 
 Format = Literal["openlineage", "prov-json", "ro-crate", "svg"]
+Form = Annotated[Format, Query(alias="format")]
 WithPreviews = Annotated[bool, Query(description="of ro-crate: with the previews and pictures of artifacts")]
 
 _CHUNK = 1 << 16
@@ -75,7 +76,7 @@ def export_around_node(
     session: SessionDep,
     readable: ReadableDep,
     extent: AroundNode,
-    form: Annotated[Format, Query(alias="format")],
+    form: Form,
     with_previews: WithPreviews = False,
 ) -> Response:
     """What is around a run, an artifact or a version of a data set."""
@@ -90,7 +91,7 @@ def export_around_dataset(
     session: SessionDep,
     readable: ReadableDep,
     extent: AroundNode,
-    form: Annotated[Format, Query(alias="format")],
+    form: Form,
     version: Version = None,
     with_previews: WithPreviews = False,
 ) -> Response:
@@ -114,7 +115,7 @@ def export_around_dag_run(
     session: SessionDep,
     readable: ReadableDep,
     extent: AroundNode,
-    form: Annotated[Format, Query(alias="format")],
+    form: Form,
     with_previews: WithPreviews = False,
 ) -> Response:
     """What is around a Dag run."""

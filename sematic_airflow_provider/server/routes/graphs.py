@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, HTTPException, Path, Query
@@ -12,6 +12,7 @@ from sematic_airflow_provider.db import columns, queries
 from sematic_airflow_provider.db.queries import Extent
 from sematic_airflow_provider.db.task_groups import task_groups
 from sematic_airflow_provider.lineage.collapse import CollapsedGraph, Level, collapse
+from sematic_airflow_provider.lineage.columns import ColumnGraph
 from sematic_airflow_provider.lineage.graph import Direction, LineageGraph
 from sematic_airflow_provider.server.access import (
     ReadableDep,
@@ -73,16 +74,17 @@ def _answer(
     graph: LineageGraph | CollapsedGraph = queries.graph(session, seeds, extent, readable)
     if level is not None and isinstance(graph, LineageGraph):
         graph = collapse(graph, level, task_groups(session, graph) if level == "group" else None)
-    return GraphAnswer.model_validate(
-        {
-            "focus": graph.focus,
-            "nodes": graph.nodes,
-            "edges": graph.edges,
-            "truncated": graph.truncated,
-            "more": {"upstream": graph.more_upstream, "downstream": graph.more_downstream},
-        },
-        from_attributes=True,
-    )
+    return GraphAnswer.model_validate(_fields(graph), from_attributes=True)
+
+
+def _fields(graph: LineageGraph | CollapsedGraph | ColumnGraph) -> dict[str, Any]:
+    return {
+        "focus": graph.focus,
+        "nodes": graph.nodes,
+        "edges": graph.edges,
+        "truncated": graph.truncated,
+        "more": {"upstream": graph.more_upstream, "downstream": graph.more_downstream},
+    }
 
 
 @router.get("/dags/{dag_id}/graph", dependencies=[ReadDagRuns])
@@ -190,13 +192,4 @@ def column_graph(
     graph = columns.column_graph(session, namespace, name, field, extent, readable)
     if next(node for node in graph.nodes if node.id == graph.focus).locked:
         raise HTTPException(403, "no Dag that you may read made or used this data set")
-    return ColumnGraphAnswer.model_validate(
-        {
-            "focus": graph.focus,
-            "nodes": graph.nodes,
-            "edges": graph.edges,
-            "truncated": graph.truncated,
-            "more": {"upstream": graph.more_upstream, "downstream": graph.more_downstream},
-        },
-        from_attributes=True,
-    )
+    return ColumnGraphAnswer.model_validate(_fields(graph), from_attributes=True)

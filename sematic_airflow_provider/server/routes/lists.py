@@ -11,15 +11,7 @@ from sematic_airflow_provider.db import lists
 from sematic_airflow_provider.db.lists import DataFilter, RunFilter, Span
 from sematic_airflow_provider.db.nodes import nodes
 from sematic_airflow_provider.server.access import ReadableDep, readable_dataset
-from sematic_airflow_provider.server.paging import (
-    CursorText,
-    Limit,
-    cursor_of,
-    data_cursor,
-    offset_cursor,
-    offset_of,
-    run_cursor,
-)
+from sematic_airflow_provider.server.paging import PageDep, cursor_of, data_cursor, run_cursor
 from sematic_airflow_provider.server.routes.graphs import Name, Namespace
 from sematic_airflow_provider.server.schemas import (
     ArtifactsAnswer,
@@ -92,11 +84,10 @@ def list_runs(
     readable: ReadableDep,
     wanted: RunFilterDep,
     span: SpanDep,
-    limit: Limit = 50,
-    cursor: CursorText = None,
+    asked: PageDep,
 ) -> RunsAnswer:
     """Runs, by when they started. A page may be short, or empty, and still have a `next`: then enough rows were looked at."""
-    page = lists.runs(session, wanted, span, run_cursor(cursor), limit, readable)
+    page = lists.runs(session, wanted, span, run_cursor(asked.cursor), asked.limit, readable)
     return RunsAnswer.model_validate({"items": page.items, "next": cursor_of(page.next)}, from_attributes=True)
 
 
@@ -106,11 +97,10 @@ def list_jobs(
     readable: ReadableDep,
     wanted: RunFilterDep,
     span: SpanDep,
-    limit: Limit = 50,
-    cursor: CursorText = None,
+    asked: PageDep,
 ) -> JobsAnswer:
     """Jobs, by when their latest run started; the filters are about that run."""
-    page = lists.runs(session, wanted, span, run_cursor(cursor), limit, readable, latest=True)
+    page = lists.runs(session, wanted, span, run_cursor(asked.cursor), asked.limit, readable, latest=True)
     items = [
         {"namespace": run.job_namespace, "name": run.job_name, "integration": run.integration, "latest": run}
         for run in page.items
@@ -124,11 +114,10 @@ def list_artifacts(
     readable: ReadableDep,
     wanted: DataFilterDep,
     span: SpanDep,
-    limit: Limit = 50,
-    cursor: CursorText = None,
+    asked: PageDep,
 ) -> ArtifactsAnswer:
     """Artifacts, by when they were first told of; `name` is any that a task wrote them under."""
-    page = lists.artifacts(session, wanted, span, data_cursor(cursor), limit, readable)
+    page = lists.artifacts(session, wanted, span, data_cursor(asked.cursor), asked.limit, readable)
     return ArtifactsAnswer.model_validate({"items": page.items, "next": cursor_of(page.next)}, from_attributes=True)
 
 
@@ -138,11 +127,10 @@ def list_datasets(
     readable: ReadableDep,
     wanted: DataFilterDep,
     span: SpanDep,
-    limit: Limit = 50,
-    cursor: CursorText = None,
+    asked: PageDep,
 ) -> DatasetsAnswer:
     """Data sets and outputs, each with its newest version, by when that was first told of."""
-    page = lists.datasets(session, wanted, span, data_cursor(cursor), limit, readable)
+    page = lists.datasets(session, wanted, span, data_cursor(asked.cursor), asked.limit, readable)
     return DatasetsAnswer.model_validate({"items": page.items, "next": cursor_of(page.next)}, from_attributes=True)
 
 
@@ -152,14 +140,10 @@ def list_versions(
     name: Name,
     session: SessionDep,
     readable: ReadableDep,
-    limit: Limit = 50,
-    cursor: CursorText = None,
+    asked: PageDep,
 ) -> DatasetsAnswer:
     """The versions of a data set, or the artifacts that an output was, those read or written last first; 2000 at most."""
-    start = offset_of(cursor)
-    ids = readable_dataset(session, namespace, name, None, readable)
-    page = ids[start : start + limit]
+    page, following = asked.of_counted(readable_dataset(session, namespace, name, None, readable))
     found = nodes(session, page, readable)
     items = [found[node_id] for node_id in page if node_id in found and not found[node_id].locked]
-    following = offset_cursor(start + limit) if len(ids) > start + limit else None
     return DatasetsAnswer.model_validate({"items": items, "next": following}, from_attributes=True)
