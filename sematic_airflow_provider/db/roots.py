@@ -25,7 +25,7 @@ from sematic_airflow_provider.db.models import DataRow, EventRow, IoRow, RunRow
 from sematic_airflow_provider.db.neighbours import StoredNeighbours
 from sematic_airflow_provider.db.packed import texts
 from sematic_airflow_provider.db.sessions import lineage_session
-from sematic_airflow_provider.db.spool import SPOOL
+from sematic_airflow_provider.delivery.spool import SPOOL
 from sematic_airflow_provider.errors import CollectionRefusedError
 from sematic_airflow_provider.lineage.graph import walk
 from sematic_airflow_provider.steps.keeping import kept_by_cache, named_by_cache

@@ -15,11 +15,9 @@ from sematic_airflow_provider.artifacts.store import Store
 from sematic_airflow_provider.db import owners
 from sematic_airflow_provider.db.event_store import ingest
 from sematic_airflow_provider.db.sessions import lineage_session
-from sematic_airflow_provider.delivery.spool import REJECTED, SPOOL, Spool, StoreSpool, batches, check_whole
+from sematic_airflow_provider.delivery.spool import REJECTED, Spool, StoreSpool, batches, check_whole
 from sematic_airflow_provider.errors import EventRejectedError
 from sematic_airflow_provider.lineage.events import Event, event_of_text
-
-__all__ = ["REJECTED", "SPOOL", "Drained", "drain", "drain_spool"]
 
 log = logging.getLogger(__name__)
 
