@@ -59,7 +59,7 @@ def _around(task_instance: Any, state: str) -> Generator[None, Any, Any]:
         return (yield)
     finally:
         if in_task:
-            _forget_hook_lineage()
+            forget_hook_lineage()
 
 
 def _tell(task_instance: Any, state: str) -> None:
@@ -79,7 +79,7 @@ def _tell(task_instance: Any, state: str) -> None:
         log.exception("the lineage of %s could not be told", task_instance.task_id)
 
 
-def _forget_hook_lineage() -> None:
+def forget_hook_lineage() -> None:
     """What hooks told of a task that has ended is not told again of the next: ``airflow dags test`` runs all tasks in one process."""
     try:
         from airflow.sdk import lineage

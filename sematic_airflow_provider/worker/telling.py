@@ -105,11 +105,14 @@ def _hook_lineage(task_instance: Any, *, failed: bool) -> tuple[list[Any], list[
     from airflow.providers.openlineage.plugins.listener import get_openlineage_listener
     from airflow.utils.state import TaskInstanceState
 
+    from sematic_airflow_provider.worker.listener import forget_hook_lineage
+
     listener = get_openlineage_listener()
     if listener is None or not _policy(task_instance).hook_lineage:
         return [], []
     state = TaskInstanceState.FAILED if failed else TaskInstanceState.SUCCESS
     found = listener.extractor_manager.get_hook_lineage(task_instance, state)
+    forget_hook_lineage()  # or the provider asks again, and sends the SQL twice, where this was all that the step read and wrote
     return ([], []) if found is None else (list(found.inputs), list(found.outputs))
 
 
