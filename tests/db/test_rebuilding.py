@@ -147,9 +147,14 @@ def test_a_run_of_which_the_first_event_comes_just_when_its_row_is_removed_stays
 
 def test_one_run_is_made_anew_alone(session: Session) -> None:
     join = run_id("flow", "run1", "join", -1, 1)
+    wrote = select(IoRow.node_id).where(IoRow.run_id == join, IoRow.direction == "write")
+    codecs = select(DataRow.node_id, DataRow.codec).where(DataRow.node_id.in_(wrote))
+    before = session.execute(codecs).all()
     session.execute(update(RunRow).values(state="wrong"))
+    session.execute(update(DataRow).values(codec="wrong"))
     session.commit()
     assert rebuild_run(session, join) == 2
+    assert session.execute(codecs).all() == before
     states = {row.run_id: row.state for row in session.scalars(select(RunRow))}
     assert states.pop(join) == "success"
     assert set(states.values()) == {"wrong"}

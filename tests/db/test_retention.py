@@ -23,6 +23,7 @@ from sematic_airflow_provider.db.rebuilding import rebuild
 from sematic_airflow_provider.db.retention import Policy, prune
 from sematic_airflow_provider.db.seals import seal
 from sematic_airflow_provider.errors import LineageError
+from sematic_airflow_provider.lineage import rollup
 from sematic_airflow_provider.lineage.events import parse_event
 from tests.db.lineage_database import database, take
 from tests.events import pipeline, ref, run_id, task_event
@@ -131,6 +132,18 @@ def test_runs_that_are_recent_unfinished_or_pinned_keep_their_events(session: Se
     done = prune(session, Policy(30, "tests", frozenset({pinned})), now=NOW)
     assert (done.runs, done.kept, _texts(session)) == (4, 1, 3)
     assert "spark_logicalPlan" in _facets(session, pinned)
+
+
+def test_a_run_that_its_roll_up_would_not_tell_of_as_its_events_do_keeps_them(
+    session: Session, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(rollup, "RUN_FACETS", rollup.RUN_FACETS - {"airflow"})  # as by a version that keeps too little
+    take(session, *_pipeline())
+    before = _projection(session)
+    done = prune(session, POLICY, now=NOW)
+    assert (done.runs, done.events, done.kept, _texts(session)) == (0, 0, 5, 10)
+    assert _projection(session) == before
+    assert "without them it would not be told" in caplog.text
 
 
 def test_a_dry_run_tells_what_would_go_and_changes_nothing(session: Session) -> None:
@@ -277,6 +290,10 @@ def test_parts_of_parts_stay_with_those_that_name_them(session: Session) -> None
     rows = session.scalars(select(PartRow.content))
     assert sum(b"\0" in uncompressed(content) for content in rows) == 1
     _age_parts(session)
+    assert sweep_parts(session, _today(), pause=0).parts == 0
+    outer = next(row.key for row in session.scalars(select(PartRow)) if b"\0" in uncompressed(row.content))
+    session.execute(update(PartRow).where(PartRow.key == outer).values(seen_on=_today()))
+    session.commit()
     assert sweep_parts(session, _today(), pause=0).parts == 0
 
 
