@@ -18,7 +18,7 @@ _ARTIFACT = textwrap.fill(
 _STATUS = "Exit status 0; 1 where something failed or was refused; 2 for wrong arguments."
 
 
-def _wrapped(text: str) -> str:
+def wrapped(text: str) -> str:
     """Airflow prints help as it is: lines must have an end."""
     return textwrap.fill(text, 100)
 
@@ -54,7 +54,7 @@ ARG_ARTIFACT = Arg(("artifact",), help=_ARTIFACT)
 _LS = ActionCommand(
     name="ls",
     help="List artifacts that lineage tells of, the latest first",
-    description=_wrapped(f"Lists artifacts that runs wrote or read, the latest first. {_STATUS}"),
+    description=wrapped(f"Lists artifacts that runs wrote or read, the latest first. {_STATUS}"),
     func=lazy_load_command(f"{_COMMANDS}.ls"),
     args=(
         Arg(("--dag-id",), help="only what runs of this Dag wrote"),
@@ -73,7 +73,7 @@ _LS = ActionCommand(
 _SHOW = ActionCommand(
     name="show",
     help="Tell what is known of an artifact",
-    description=_wrapped(
+    description=wrapped(
         "Tells what an artifact is, who wrote and read it, what it consists of, which pointers name it, and whether it is stored, missing or "
         f"was deleted by a collection. {_STATUS}"
     ),
@@ -91,7 +91,7 @@ _SHOW = ActionCommand(
 _GET = ActionCommand(
     name="get",
     help="Write an artifact to a file, a folder or standard output",
-    description=_wrapped(
+    description=wrapped(
         "Writes the stored bytes, verified before they have their name; of an artifact that is a file or folder, that file or folder; of a "
         f"collection, its manifest, which names the members. Nothing is decoded: no code of the artifact runs. {_STATUS}"
     ),
@@ -108,7 +108,7 @@ _GET = ActionCommand(
 _PUT = ActionCommand(
     name="put",
     help="Store a file, a folder or standard input",
-    description=_wrapped(
+    description=wrapped(
         "Stores a file or folder as it is, or as the value that a file holds, and prints the reference. What no run and no pointer names is "
         f"garbage: name it with --pointer, or use it in a run soon. {_STATUS}"
     ),
@@ -129,7 +129,7 @@ _PUT = ActionCommand(
 _POINT = ActionCommand(
     name="point",
     help="Let a pointer name an artifact; list pointers; forget one",
-    description=_wrapped(
+    description=wrapped(
         "Without arguments, lists all pointers. With a pointer, shows what it names now and named before. With a pointer and an artifact, lets "
         f"it name that artifact from now on. What a pointer names is kept by every collection. {_STATUS}"
     ),
@@ -144,7 +144,7 @@ _POINT = ActionCommand(
 _VERIFY = ActionCommand(
     name="verify",
     help="Read and hash artifacts, and find what is missing",
-    description=_wrapped(
+    description=wrapped(
         "Verifies artifacts with all that they consist of; with --all, every blob in the store, and that everything recorded is there. Prints "
         "what is missing, corrupted or unreadable; what a collection deleted is told and is no damage. Exit status 0 when all is whole; 1 when something "
         "is not, or the store failed; 2 for wrong arguments."
@@ -175,7 +175,7 @@ _VERIFY = ActionCommand(
 _GC = ActionCommand(
     name="gc",
     help="Tell what nothing needs, and delete it with --delete",
-    description=_wrapped(
+    description=wrapped(
         "Finds what no XCom, asset event, lineage of a kept run, pointer, waiting event or running task needs. Deletes nothing unless --delete "
         "is given. Safe while tasks run. Without --keep-days and --keep-last, everything that is recorded is kept. A run that has not ended is always kept, "
         f"and so is what pointers name, with the runs that it came from. {_STATUS}"
@@ -217,7 +217,7 @@ _GC = ActionCommand(
 _DU = ActionCommand(
     name="du",
     help="Tell what artifacts take, and what storing equal bytes once saves",
-    description=_wrapped(
+    description=wrapped(
         "For each group: artifacts, how often they were written, what all these writes would take if each was stored for itself (written), what "
         f"their blobs take (stored; shared ones count in each group), and the difference (saved). Reads all manifests. {_STATUS}"
     ),

@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-import textwrap
-
 from airflow.cli.cli_config import ActionCommand, Arg, GroupCommand, lazy_load_command
 
-from sematic_airflow_provider.cli.artifact_definition import ARG_OUTPUT
+from sematic_airflow_provider.cli.artifact_definition import ARG_OUTPUT, wrapped
 
 _COMMANDS = "sematic_airflow_provider.cli.auditing"
-
-
-def _wrapped(text: str) -> str:
-    """Airflow prints help as it is: lines must have an end."""
-    return textwrap.fill(text, 100)
 
 
 _VERIFY = ActionCommand(
     name="verify",
     help="Prove that nothing in the event log was altered, removed or inserted",
-    description=_wrapped(
+    description=wrapped(
         "Computes the hash chain over the event log again from the database, and compares each event with what was sealed, and seals with the hashes that "
         "are kept in the store and given here. Names the first broken entry and counts all. Texts that retention removed are told apart from those that "
         "somebody else did. Exit status 0 where all is whole; 1 where something is broken, or could not be verified; 2 for wrong arguments."
@@ -60,7 +53,7 @@ _VERIFY = ActionCommand(
 _HEAD = ActionCommand(
     name="head",
     help="Print number and hash of the last seal, to be kept elsewhere",
-    description=_wrapped(
+    description=wrapped(
         "Seals what waits, and prints the last seal: NUMBER:HASH. Kept where nobody who can write the database can write (in a ticket, a signed mail, another "
         "team's storage), it proves later, by airflow sematic audit verify --anchor, that nothing up to it was altered. Exit status 0; 1 where nothing is "
         "sealed yet."

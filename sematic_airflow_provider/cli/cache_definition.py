@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-import textwrap
-
 from airflow.cli.cli_config import ActionCommand, Arg, GroupCommand, lazy_load_command
 
-from sematic_airflow_provider.cli.artifact_definition import ARG_OUTPUT
+from sematic_airflow_provider.cli.artifact_definition import ARG_OUTPUT, wrapped
 
 _COMMANDS = "sematic_airflow_provider.cli.cache_commands"
 _STATUS = "Exit status 0; 1 where something failed or was refused; 2 for wrong arguments."
-
-
-def _wrapped(text: str) -> str:
-    """Airflow prints help as it is: lines must have an end."""
-    return textwrap.fill(text, 100)
 
 
 def _whole(text: str) -> int:
@@ -37,7 +30,7 @@ _SELECTION = (
 _EXPLAIN = ActionCommand(
     name="explain",
     help="Tell why a task had a cache hit or miss",
-    description=_wrapped(
+    description=wrapped(
         "Tells what the cache had for a task in its latest run, or in the run that is named, by its lineage: hit, miss, off or refreshed (a person "
         "cleared it), why, who had computed it, and which parts of its key were not what they had been when the task last ran. Where lineage has nothing, "
         f"it tells what the store has. {_STATUS}"
@@ -55,14 +48,14 @@ _EXPLAIN = ActionCommand(
 _LS = ActionCommand(
     name="ls",
     help="List cached results, the latest first",
-    description=_wrapped(f"Lists what the cache has, the latest first. {_STATUS}"),
+    description=wrapped(f"Lists what the cache has, the latest first. {_STATUS}"),
     func=lazy_load_command(f"{_COMMANDS}.ls"),
     args=(*_SELECTION, Arg(("--limit",), help="how many at most (default: 50)", type=_whole, default=50), ARG_OUTPUT),
 )
 _EXPIRE = ActionCommand(
     name="expire",
     help="Let cached results expire now",
-    description=_wrapped(
+    description=wrapped(
         "From now on these results are not used: steps that need them are computed again. Their outputs go with a collection, an hour later at the "
         f"earliest, where nothing else needs them. At least one of the options that select, or --all, must be given. {_STATUS}"
     ),
@@ -72,7 +65,7 @@ _EXPIRE = ActionCommand(
 _PURGE = ActionCommand(
     name="purge",
     help="Tell which cached results would be forgotten, and forget them with --delete",
-    description=_wrapped(
+    description=wrapped(
         "Deletes the records of cached results; their outputs go with the next collection (airflow sematic artifacts gc), where nothing else needs them. "
         f"Deletes nothing unless --delete is given. {_STATUS}"
     ),

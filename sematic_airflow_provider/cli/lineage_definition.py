@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-import textwrap
-
 from airflow.cli.cli_config import ActionCommand, Arg, GroupCommand, lazy_load_command
 
-from sematic_airflow_provider.cli.artifact_definition import ARG_OUTPUT
+from sematic_airflow_provider.cli.artifact_definition import ARG_OUTPUT, wrapped
 from sematic_airflow_provider.cli.lineage_export_definition import EXPORT, REPORT
 
 _COMMANDS = "sematic_airflow_provider.cli"
 
 
-def _wrapped(text: str) -> str:
-    """Airflow prints help as it is: lines must have an end."""
-    return textwrap.fill(text, 100)
-
-
 _RECONCILE = ActionCommand(
     name="reconcile",
     help="Take from Airflow's record how runs ended that did not tell",
-    description=_wrapped(
+    description=wrapped(
         "Looks at every Dag run since a time and makes events of what lineage was not told: the ends of tasks whose processes were killed, and tasks that "
         "were skipped, had nothing to execute, or were set to a state by a person. The API server does this by itself for what changes, every "
         "[sematic] reconcile_interval seconds; this is for what is older, or where that is switched off. Doing it again changes nothing. Exit status 0; 1 "
@@ -40,7 +33,7 @@ _RECONCILE = ActionCommand(
 _REBUILD = ActionCommand(
     name="rebuild",
     help="Make the lineage tables anew from the log of events",
-    description=_wrapped(
+    description=wrapped(
         "Replays the log, event by event, into the tables that graphs and pages are made of. Where they were damaged, or a version of this package had "
         "an error, they are right afterwards; else nothing changes. Events may come in meanwhile. It may be stopped at any time, and tells how to go on. "
         "Exit status 0; 1 where a database refused."
@@ -59,7 +52,7 @@ _REBUILD = ActionCommand(
 _PRUNE = ActionCommand(
     name="prune",
     help="Remove the events of runs that ended long ago; the runs stay",
-    description=_wrapped(
+    description=wrapped(
         "Removes from the log the events of runs that ended more than N days ago, and keeps of each run its state, times, reads, writes and main facts. Runs "
         "that what pointers name came from keep theirs. The hash chain stays whole: what was removed, by which policy and by whom, is an entry of the log. "
         "The API server does this by itself where [sematic] lineage_keep_days is set. Events may come in meanwhile. Exit status 0; 1 where something failed."
