@@ -33,5 +33,11 @@ export default defineConfig(({ command }) => ({
       output: { format: "es", entryFileNames: "main.js", chunkFileNames: "chunks/[name]-[hash].js" },
     },
   },
-  test: { environment: "happy-dom", setupFiles: ["src/testing/setup.ts"] },
+  test: {
+    // Chakra and a DOM take seconds to load: only tests that draw get them, and share them.
+    projects: [
+      { extends: true, test: { name: "pure", environment: "node", include: ["src/**/*.test.ts"] } },
+      { extends: true, test: { name: "drawn", environment: "happy-dom", include: ["src/**/*.test.tsx"], isolate: false, setupFiles: ["src/testing/setup.ts"] } },
+    ],
+  },
 }));
