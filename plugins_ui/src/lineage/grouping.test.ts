@@ -147,6 +147,11 @@ describe("joined edges", () => {
     expect(joinEdges(edges)).toEqual([{ id: "artifact:t|run:r", source: "artifact:t", target: "run:r", label: "left, right" }]);
   });
 
+  it("name two of many labels and count the others", () => {
+    const edges = [0, 1, 2, 3].map((n) => buildEdge("artifact:t", "run:r", `score_${n}`));
+    expect(joinEdges(edges)[0]?.label).toBe("score_0, score_1, +2");
+  });
+
   it("have no label for the only output", () => {
     expect(joinEdges([buildEdge("run:r", "artifact:t", "return_value")])[0]?.label).toBe("");
   });

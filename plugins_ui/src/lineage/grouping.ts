@@ -78,7 +78,14 @@ const count = <T>(items: Iterable<T>): Map<T, number> => {
   return counts;
 };
 
-/** Edges between the same two nodes as one, with all their labels. */
+const MOST_LABELS = 2;
+
+const labelOf = (labels: Set<string>): string => {
+  const some = [...labels].slice(0, MOST_LABELS).join(", ");
+  return labels.size > MOST_LABELS ? `${some}, +${labels.size - MOST_LABELS}` : some;
+};
+
+/** Edges between the same two nodes as one, with the first of their labels and how many more there are. */
 export const joinEdges = (edges: LineageEdge[], shownAs: (id: string) => string = (id) => id): ShownEdge[] => {
   const joined = new Map<string, ShownEdge & { labels: Set<string> }>();
   for (const edge of edges) {
@@ -89,7 +96,7 @@ export const joinEdges = (edges: LineageEdge[], shownAs: (id: string) => string 
     if (edge.label !== "return_value" && edge.label !== "") known.labels.add(edge.label);
     joined.set(id, known);
   }
-  return [...joined.values()].map(({ id, labels, source, target }) => ({ id, source, target, label: [...labels].join(", ") }));
+  return [...joined.values()].map(({ id, labels, source, target }) => ({ id, source, target, label: labelOf(labels) }));
 };
 
 const nameOf = (node: LineageNode): string => {

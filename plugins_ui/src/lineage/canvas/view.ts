@@ -4,7 +4,8 @@ import { useCallback, useLayoutEffect, useMemo, useRef } from "react";
 import { around, wholeOf, type Placed, type Rect } from "../layout";
 
 export const ZOOM = { min: 0.02, max: 2 };
-const FIT = { padding: 0.05, maxZoom: 1.1 };
+/** What lies over the graph, at the top and at the left, covers no node of a graph that is shown whole. */
+const FIT = { padding: { top: "52px", right: "24px", bottom: "24px", left: "52px" }, maxZoom: 1.1 } as const;
 const MARGIN = 40;
 
 const nearest = (places: Map<string, Rect>, others: Map<string, Rect>, x: number, y: number): string | undefined => {
