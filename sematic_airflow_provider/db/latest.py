@@ -14,7 +14,7 @@ from sematic_airflow_provider.db.packed import texts
 
 
 def latest_event(session: Session, subject_key: str) -> dict[str, Any] | None:
-    """The latest event that is of this job or data set and of no run; None where there is none, or where it was too old to be kept."""
+    """The latest event that is of this job or data set and of no run; None where there is none, or its text is gone."""
     query = (
         select(EventRow.event_time, EventRow.digest, EventRow.payload)
         .where(EventRow.subject_key == subject_key)

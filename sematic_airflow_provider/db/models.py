@@ -143,9 +143,8 @@ Packed = LargeBinary().with_variant(mysql.LONGBLOB(), "mysql", "mariadb")
 class EventRow(Base):
     """One entry of the log: an event, of kind ``run``, ``job`` or ``dataset``, or what retention leaves: ``rollup`` and ``removal``.
 
-    ``digest`` is of its canonical JSON, so an event that comes twice is kept once; ``payload`` is that JSON, packed.
-
-    ``payload`` is None where it was too old to be kept: the row stays, because the seals name its digest. ``subject_key`` is the key of the job or data
+    ``digest`` is of its canonical JSON, so an event that comes twice is kept once. ``payload`` is that JSON, packed; None where it was too old to be
+    kept: the row stays, because the seals name its digest. ``subject_key`` is the key of the job or data
     set that an event without a run is of.
     """
 

@@ -50,9 +50,8 @@ class StoredNeighbours:
         self._dag_runs: set[str] = set()
         self._facts: dict[str, RunFacts] = {}
         self._versionless: dict[str, bool] = {}
-        self._flows: dict[
-            str, dict[str, bool]
-        ] = {}  # by direction and data set, whether it is told what flows into or out of it
+        # by direction and data set: whether it is told what flows into or out of it
+        self._flows: dict[str, dict[str, bool]] = {}
         self._moments: dict[tuple[str, str, str], Moment] = {}  # by data, run and direction
 
     def into(self, stops: Sequence[Stop]) -> Hop:

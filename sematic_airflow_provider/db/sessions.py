@@ -135,10 +135,8 @@ def _arguments(url: URL) -> dict[str, Any]:
         "pool_recycle": conf.getint("database", "sql_alchemy_pool_recycle", fallback=1800),
         "pool_pre_ping": conf.getboolean("database", "sql_alchemy_pool_pre_ping", fallback=True),
     }
-    if url.get_backend_name() in (
-        "mysql",
-        "mariadb",
-    ):  # its usual isolation locks gaps, and reads what was true long ago
+    if url.get_backend_name() in ("mysql", "mariadb"):
+        # Their usual isolation locks gaps, and reads what was true long ago.
         found["isolation_level"] = "READ COMMITTED"
     return found
 

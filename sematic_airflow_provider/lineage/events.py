@@ -187,8 +187,7 @@ def _check_datasets(value: Any, field: str) -> None:
         if type(dataset) is not dict:
             raise EventRejectedError(f"{field}[{index}]", "must be an object")
         name = _text(dataset, "name", f"{field}[{index}]")
-        if dataset.get("namespace") != "" or not name.startswith(
-            "/"
-        ):  # Airflow's provider tells so of a file by its path
+        # Airflow's provider tells so of a file by its path.
+        if dataset.get("namespace") != "" or not name.startswith("/"):
             _text(dataset, "namespace", f"{field}[{index}]")
         _facets(dataset, f"{field}[{index}].facets")
