@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Final
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from sematic_airflow_provider.db.anchors import Anchor
@@ -246,11 +246,6 @@ class _Verification:
             if len(data) % 40 == 0:
                 found.update(event_id for event_id, _ in entries_of(data))
         return found
-
-
-def count_events(session: Session) -> int:
-    """How many entries the log has."""
-    return int(session.scalar(select(func.count()).select_from(EventRow)) or 0)
 
 
 def _disordered(data: bytes) -> bool:

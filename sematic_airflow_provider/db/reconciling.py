@@ -22,6 +22,7 @@ from sematic_airflow_provider.db import airflow_record
 from sematic_airflow_provider.db.airflow_record import RunOfDag
 from sematic_airflow_provider.db.emission import Emission
 from sematic_airflow_provider.db.event_store import ingest
+from sematic_airflow_provider.db.lookups import chunks
 from sematic_airflow_provider.db.models import RunRow
 from sematic_airflow_provider.lineage.events import parse_event
 from sematic_airflow_provider.lineage.recorded import Recorded, event_of
@@ -35,7 +36,7 @@ _LOOK_BACK: Final = dt.timedelta(days=3)
 """How old Dag runs may be that a process that has just started looks at; older ones are for the command."""
 
 _BATCH: Final = 200
-_CHUNK: Final = 400
+_DAG_RUNS: Final = 100
 _OVERLAP: Final = 50
 """Ids that are looked at again: of two Dag runs made at once the later may be seen first."""
 
@@ -108,7 +109,7 @@ class Reconciler:
         """Look at every Dag run from a time on, some at a time; commits after each."""
         settled = dt.datetime.now(dt.timezone.utc) - self._grace
         last = 0
-        while ids := airflow_record.ids_since(airflow, since, dag_id, last, _CHUNK // 4):
+        while ids := airflow_record.ids_since(airflow, since, dag_id, last, _DAG_RUNS):
             last = ids[-1]
             runs = airflow_record.dag_runs(airflow, ids)
             yield Reconciled(len(runs), self._close(airflow, lineage, _settled(airflow, runs, {}, settled, set())))
@@ -195,10 +196,8 @@ def _missing(lineage: Session, records: Sequence[Recorded]) -> list[Recorded]:
     """Those that our tables know no end of, or another."""
     known: dict[str, tuple[str, bool]] = {}
     ids = sorted({record.run_id for record in records})
-    for start in range(0, len(ids), _CHUNK):
-        query = select(RunRow.run_id, RunRow.state, RunRow.ended_at).where(
-            RunRow.run_id.in_(ids[start : start + _CHUNK])
-        )
+    for chunk in chunks(ids):
+        query = select(RunRow.run_id, RunRow.state, RunRow.ended_at).where(RunRow.run_id.in_(chunk))
         known.update((row.run_id, (row.state, row.ended_at is not None)) for row in lineage.execute(query))
     lineage.commit()  # what was read may be old by the next batch
     return [record for record in records if _differs(record, known.get(record.run_id))]
