@@ -36,7 +36,7 @@ from sematic_airflow_provider.lineage.exports.picture import svg
 from sematic_airflow_provider.lineage.exports.report import report
 from sematic_airflow_provider.lineage.exports.ro_crate import Attachment
 from sematic_airflow_provider.lineage.exports.subgraph import Subgraph
-from sematic_airflow_provider.lineage.graph import ArtifactNode
+from sematic_airflow_provider.lineage.graph import ArtifactNode, LineageGraph
 
 _NODE: Final = re.compile(r"(run|artifact|dataset):[0-9a-f-]{36,64}")
 Seeds = tuple[list[str], "tuple[str, str] | None"]
@@ -50,11 +50,13 @@ def export_lineage(args: Namespace) -> None:
         seeds, dag_run = _found(session, store, args.what)
         extent = Extent(args.depth, args.direction, args.max_nodes)
         if args.format == "openlineage":
-            run_ids = exporting.exported_runs(session, queries.graph(session, seeds, extent))
+            graph = queries.graph(session, seeds, extent)
+            run_ids = exporting.exported_runs(session, graph)
             _, gone = exporting.count_events(session, run_ids)
             _write(args, lambda file: file.writelines(exporting.event_lines(session, run_ids)))
             if gone:
                 note(f"of {gone} events, only the main facts are in it: they were too old to be kept")
+            _tell_of_more(graph)
             return
         part = exporting.subgraph(session, seeds, extent, dag_run=dag_run)
         if args.format == "prov-json":
@@ -63,7 +65,7 @@ def export_lineage(args: Namespace) -> None:
             _write(args, lambda file: file.write(svg(part.graph, f"Lineage of {part.title}").encode()))
         else:
             _write_crate(args, part, _attachments(store, part, args))
-        _tell_of_more(part)
+        _tell_of_more(part.graph)
 
 
 @server_side
@@ -74,7 +76,7 @@ def write_report(args: Namespace) -> None:
         seeds, dag_run = _found(session, store, args.what)
         part = exporting.subgraph(session, seeds, Extent(args.depth, args.direction, args.max_nodes), dag_run=dag_run)
         _write(args, lambda file: file.write(report(part, store_files.documents(store, part)).encode()))
-        _tell_of_more(part)
+        _tell_of_more(part.graph)
 
 
 def _found(session: Session, store: Store, what: str) -> Seeds:
@@ -175,6 +177,6 @@ def _target(output: str, force: bool) -> Iterator[BinaryIO]:
     os.replace(file.name, target)
 
 
-def _tell_of_more(part: Subgraph) -> None:
-    if part.graph.truncated:
+def _tell_of_more(graph: LineageGraph) -> None:
+    if graph.truncated:
         note("not everything is in it: it was cut at --max-nodes or --depth")

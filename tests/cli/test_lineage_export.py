@@ -79,6 +79,13 @@ def test_a_report_has_the_packages_from_the_store(deployment: Deployment, stored
     assert stored.digest in page
 
 
+@pytest.mark.parametrize("form", ["openlineage", "svg"])
+def test_an_export_that_was_cut_says_so(deployment: Deployment, stored: ArtifactRef, form: str) -> None:
+    command = ("lineage", "export", stored.digest, "--format", form, "-o", "-")
+    assert deployment.sematic(*command).err == ""
+    assert "it was cut at --max-nodes" in deployment.sematic(*command, "--max-nodes", "2").err
+
+
 def test_files_are_not_replaced_unless_that_is_asked(
     deployment: Deployment, stored: ArtifactRef, tmp_path: Path
 ) -> None:
