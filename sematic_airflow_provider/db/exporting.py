@@ -14,17 +14,18 @@ from sqlalchemy.orm import Session
 from sematic_airflow_provider.db import queries
 from sematic_airflow_provider.db.lookups import chunks
 from sematic_airflow_provider.db.models import EventRow, IoRow, RunRow
-from sematic_airflow_provider.db.nodes import Readable, everything, run_nodes
+from sematic_airflow_provider.db.nodes import Readable, everything, run_nodes, run_rows
 from sematic_airflow_provider.db.packed import facets, texts
 from sematic_airflow_provider.db.queries import Extent
 from sematic_airflow_provider.db.seals import head
 from sematic_airflow_provider.errors import ExportTooLargeError
 from sematic_airflow_provider.lineage import rollup
 from sematic_airflow_provider.lineage.events import Event, event_of_text
-from sematic_airflow_provider.lineage.exports.facts import RunFacts, facts_of, mapping
+from sematic_airflow_provider.lineage.exports.facts import RunFacts, facts_of
 from sematic_airflow_provider.lineage.exports.openlineage import line_of, runs_named_by
-from sematic_airflow_provider.lineage.exports.subgraph import DataFacts, Seal, Subgraph, without_names_of_locked
+from sematic_airflow_provider.lineage.exports.subgraph import DataFacts, Seal, Subgraph
 from sematic_airflow_provider.lineage.graph import LineageGraph
+from sematic_airflow_provider.lineage.shapes import mapping
 
 _AT_ONCE: Final = 50  # runs or events whose texts are in memory together
 _MOST_FIELDS: Final = 2000
@@ -53,7 +54,7 @@ def subgraph(
     Raises:
         ExportTooLargeError: its runs told more than fits into memory.
     """
-    graph = without_names_of_locked(queries.graph(session, seeds, extent, readable))
+    graph = queries.graph(session, seeds, extent, readable)
     last = head(session)
     return Subgraph(
         title=f"{dag_run[0]}, {dag_run[1]}" if dag_run else _title(graph),
@@ -142,7 +143,7 @@ def _open_runs(graph: LineageGraph) -> list[str]:
 
 def _hidden(session: Session, run_ids: Sequence[str], readable: Readable) -> dict[str, bool]:
     """Of those runs that the tables know, whether the asker may not read them."""
-    rows = [row for chunk in chunks(run_ids) for row in session.scalars(select(RunRow).where(RunRow.run_id.in_(chunk)))]
+    rows = run_rows(session, run_ids)
     return {row.run_id: node.locked for row, node in zip(rows, run_nodes(session, rows, readable), strict=True)}
 
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, and_, exists, false, func, or_, select
-from sqlalchemy.orm import Session, aliased, defer
+from sqlalchemy.orm import Session, aliased
 
 from sematic_airflow_provider.db.models import DataRow, DatasetRow, IoRow, JobRow, RunRow
-from sematic_airflow_provider.db.nodes import Readable, everything, nodes, run_nodes
+from sematic_airflow_provider.db.nodes import Readable, everything, nodes, run_nodes, run_rows
 from sematic_airflow_provider.db.scans import EVERY, After, Page, Scan, contains, keys_of_names, page_of
 from sematic_airflow_provider.lineage.graph import ArtifactNode, DatasetNode, RunNode
 
@@ -88,8 +88,8 @@ def runs(
         return found
 
     def items_of(run_ids: list[str]) -> dict[str, RunNode]:
-        rows = session.scalars(select(RunRow).where(RunRow.run_id.in_(run_ids)).options(defer(RunRow.facets))).all()
-        return {node.run_id or "": node for node in run_nodes(session, rows, readable) if not node.locked}
+        found = run_nodes(session, run_rows(session, run_ids), readable)
+        return {node.run_id or "": node for node in found if not node.locked}
 
     scan = Scan(RunRow.first_at, RunRow.run_id, drivers, also, conditions, span.since, span.until)
     if latest:

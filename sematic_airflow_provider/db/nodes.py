@@ -48,7 +48,7 @@ def nodes(
     Only where few nodes would be locked is that looked at more closely.
     """
     run_ids = [i.removeprefix("run:") for i in node_ids if i.startswith("run:")]
-    found: dict[str, Node] = {node.id: node for node in run_nodes(session, _runs(session, run_ids), readable)}
+    found: dict[str, Node] = {node.id: node for node in run_nodes(session, run_rows(session, run_ids), readable)}
     data_rows = list(_by_key(session, DataRow, DataRow.node_id, [i for i in node_ids if not i.startswith("run:")]))
     facts: dict[str, RunFacts] = {}
     touched = _touches(session, [row.node_id for row in data_rows], facts)
@@ -197,7 +197,8 @@ def _data_node(row: DataRow, touches: Sequence[Io]) -> ArtifactNode | DatasetNod
     )
 
 
-def _runs(session: Session, run_ids: Sequence[str]) -> list[RunRow]:
+def run_rows(session: Session, run_ids: Sequence[str]) -> list[RunRow]:
+    """The rows of these runs, without their facets."""
     found: list[RunRow] = []
     for chunk in chunks(run_ids):
         found += session.scalars(select(RunRow).where(RunRow.run_id.in_(chunk)).options(defer(RunRow.facets)))

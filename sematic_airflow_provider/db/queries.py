@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Select, or_, select
-from sqlalchemy.orm import Session, defer
+from sqlalchemy.orm import Session
 
 from sematic_airflow_provider.db.edges import Window, edges_of
 from sematic_airflow_provider.db.lookups import chunks
 from sematic_airflow_provider.db.models import DataRow, IoRow, RunRow
 from sematic_airflow_provider.db.neighbours import StoredNeighbours
-from sematic_airflow_provider.db.nodes import Readable, everything, nodes
+from sematic_airflow_provider.db.nodes import Readable, everything, nodes, run_rows
 from sematic_airflow_provider.db.packed import facets
 from sematic_airflow_provider.errors import NodeNotFoundError
 from sematic_airflow_provider.lineage.graph import Direction, LineageGraph, assemble, walk
@@ -185,8 +185,7 @@ def runs_that_touched(session: Session, node_id: str, direction: str, limit: int
     """The runs that wrote, or that read, an artifact or data set; latest first."""
     (edges,) = edges_of(session, [Window(node_id)], direction, limit)
     run_ids = list(dict.fromkeys(io.run_id for io in edges))
-    query = select(RunRow).where(RunRow.run_id.in_(run_ids)).options(defer(RunRow.facets))
-    rows = {row.run_id: row for row in session.scalars(query)}
+    rows = {row.run_id: row for row in run_rows(session, run_ids)}
     return [rows[run_id] for run_id in run_ids if run_id in rows]
 
 

@@ -13,6 +13,7 @@ from sematic_airflow_provider.db.models import DataRow, IoRow, RunRow
 from sematic_airflow_provider.db.packed import facets
 from sematic_airflow_provider.errors import NodeNotFoundError
 from sematic_airflow_provider.lineage.run_difference import Port, RunSide
+from sematic_airflow_provider.lineage.shapes import mapping
 
 Contents = Callable[[Any], Any]
 """What the ref of an artifact stands for; None where it cannot be read."""
@@ -40,7 +41,7 @@ def sides(session: Session, rows: Sequence[RunRow], contents: Contents) -> list[
     found = []
     for row, facets_of_run in zip(rows, told, strict=True):
         seconds = (row.ended_at - row.started_at).total_seconds() if row.started_at and row.ended_at else None
-        packages = contents(_object(facets_of_run.get("sematic_provenance")).get("packages"))
+        packages = contents(mapping(facets_of_run.get("sematic_provenance")).get("packages"))
         found.append(
             RunSide(
                 state=row.state,
@@ -50,7 +51,7 @@ def sides(session: Session, rows: Sequence[RunRow], contents: Contents) -> list[
                 outputs=tuple(ports.get((row.run_id, "write"), ())),
                 facets=facets_of_run,
                 packages=packages if isinstance(packages, Mapping) else None,
-                code=contents(_object(facets_of_run.get("sematic_step")).get("code")),
+                code=contents(mapping(facets_of_run.get("sematic_step")).get("code")),
             )
         )
     return found
@@ -76,7 +77,3 @@ def _ports(session: Session, run_ids: Iterable[str]) -> dict[tuple[str, str], li
             identity = digest or version or f"{namespace}/{name}"
             found.setdefault((run_id, direction), []).append((label or name, identity))
     return found
-
-
-def _object(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -11,6 +10,7 @@ from sqlalchemy.orm import Session
 from sematic_airflow_provider.db.models import RunRow
 from sematic_airflow_provider.db.packed import facets
 from sematic_airflow_provider.lineage.graph import LineageGraph, RunNode
+from sematic_airflow_provider.lineage.shapes import mapping
 
 _DAG_RUNS: Final = 20  # in one graph; the groups of others are told by the ids of their tasks
 
@@ -28,12 +28,8 @@ def task_groups(session: Session, graph: LineageGraph) -> dict[tuple[str, str], 
             RunRow.dag_id == dag_id, RunRow.dag_run_id == dag_run_id, RunRow.task_id.is_(None)
         )
         for told in facets(session, list(session.scalars(query.limit(2)))):
-            tasks = _object(_object(_object(told.get("job")).get("airflow")).get("tasks"))
+            tasks = mapping(mapping(mapping(told.get("job")).get("airflow")).get("tasks"))
             for task_id, task in tasks.items():
-                group = _object(task).get("task_group")
+                group = mapping(task).get("task_group")
                 found[str(dag_id), str(task_id)] = group if isinstance(group, str) else ""
     return found
-
-
-def _object(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}

@@ -12,6 +12,7 @@ from typing import Any, Final, NamedTuple
 
 from sematic_airflow_provider.errors import EventRejectedError
 from sematic_airflow_provider.lineage.events import Event, parse_time
+from sematic_airflow_provider.lineage.shapes import mapping
 
 RECONCILED: Final = "sematic_reconciled"
 """The run facet of events that were made from Airflow's own record."""
@@ -62,7 +63,7 @@ def end_of(told: Sequence[Event], recorded: Sequence[Event]) -> End | None:
 
 
 def _recorded_end(event: Event) -> End | None:
-    facet = _mapping(_run_facets(event).get(RECONCILED))
+    facet = mapping(_run_facets(event).get(RECONCILED))
     state = facet.get("state")
     if event.type not in ENDS or not isinstance(state, str) or state not in RECORDED_STATES:
         return None
@@ -74,12 +75,8 @@ def _recorded_end(event: Event) -> End | None:
 
 
 def _told_state(event: Event) -> Any:
-    return _mapping(_run_facets(event).get("sematic_task")).get("state")
+    return mapping(_run_facets(event).get("sematic_task")).get("state")
 
 
 def _run_facets(event: Event) -> Mapping[str, Any]:
-    return _mapping(_mapping(event.payload["run"]).get("facets"))
-
-
-def _mapping(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
+    return mapping(mapping(event.payload["run"]).get("facets"))

@@ -14,6 +14,7 @@ from sematic_airflow_provider.artifacts.digest import digest_record
 from sematic_airflow_provider.lineage.dataset_names import Name, canonical
 from sematic_airflow_provider.lineage.events import MAX_NAME, Event
 from sematic_airflow_provider.lineage.naming import dataset_key, short_key
+from sematic_airflow_provider.lineage.shapes import items, mapping
 
 MOST: Final = 20_000
 """Flows that are taken from one event: a table of thousands of columns has as many, an event that wants to do harm has more."""
@@ -89,7 +90,7 @@ def _flows(event: Event, names: _Names) -> Iterator[Flow]:
         return
     entries = _facets(payload.get("job")).get("lineage")
     told: set[Name | None] = set()
-    for entry in _list(_mapping(entries).get("entries")):
+    for entry in items(mapping(entries).get("entries")):
         if isinstance(entry, Mapping) and entry.get("type", "DATASET") == "DATASET":
             target = names.of(entry)
             found = list(_of_lineage(target, entry, names)) if target is not None else []
@@ -115,21 +116,21 @@ def _of_dataset(dataset: Mapping[str, Any], names: _Names) -> Iterator[Flow]:
     if isinstance(facets.get("lineage"), Mapping):
         yield from _of_lineage(target, facets["lineage"], names)
         return
-    columns = _mapping(facets.get("columnLineage"))
-    for field, entry in sorted(_mapping(columns.get("fields")).items()):
-        for source in _list(_mapping(entry).get("inputFields")):
+    columns = mapping(facets.get("columnLineage"))
+    for field, entry in sorted(mapping(columns.get("fields")).items()):
+        for source in items(mapping(entry).get("inputFields")):
             # Before 1-1-0 the transformation was told once for all inputs of a field.
-            old = _mapping(entry).get("transformationType")
+            old = mapping(entry).get("transformationType")
             yield from _flow(target, field, source, names, old)
-    for source in _list(columns.get("dataset")):
+    for source in items(columns.get("dataset")):
         yield from _flow(target, "", source, names)
 
 
 def _of_lineage(target: Name, entry: Mapping[str, Any], names: _Names) -> Iterator[Flow]:
-    for source in _list(entry.get("inputs")):
+    for source in items(entry.get("inputs")):
         yield from _flow(target, "", source, names)
-    for field, told in sorted(_mapping(entry.get("fields")).items()):
-        for source in _list(_mapping(told).get("inputs")):
+    for field, told in sorted(mapping(entry.get("fields")).items()):
+        for source in items(mapping(told).get("inputs")):
             yield from _flow(target, field, source, names)
 
 
@@ -139,7 +140,7 @@ def _flow(target: Name, field: str, source: Any, names: _Names, old: Any = None)
     name, column = names.of(source), source.get("field")
     if name is None or not (column is None or _is_name(column) or column == ""):
         return
-    kinds = {_kind(one) for one in _list(source.get("transformations")) if isinstance(one, Mapping)}
+    kinds = {_kind(one) for one in items(source.get("transformations")) if isinstance(one, Mapping)}
     if not kinds and isinstance(old, str):
         kinds = {_text(old)}
     for kind in kinds or {""}:
@@ -159,12 +160,4 @@ def _is_name(value: Any) -> TypeGuard[str]:
 
 
 def _facets(holder: Any) -> Mapping[str, Any]:
-    return _mapping(_mapping(holder).get("facets"))
-
-
-def _mapping(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
-
-
-def _list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else []
+    return mapping(mapping(holder).get("facets"))

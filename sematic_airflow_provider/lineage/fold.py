@@ -16,6 +16,7 @@ from sematic_airflow_provider.artifacts.ref import ArtifactRef
 from sematic_airflow_provider.lineage.dataset_names import canonical
 from sematic_airflow_provider.lineage.ends import RECONCILED, end_of, is_recorded
 from sematic_airflow_provider.lineage.events import Event
+from sematic_airflow_provider.lineage.shapes import mapping
 from sematic_airflow_provider.lineage.told import Direction, artifact_of, datasets_of, node_id, symlinks_of, version_of
 
 _CACHE: Final = ("hit", "miss", "off", "refreshed")
@@ -46,7 +47,7 @@ class DataRecord:
     @property
     def dataset_type(self) -> str | None:
         """What kind of data set it is, such as ``MODEL``, where that was told."""
-        return _optional_text(_mapping(self.facets.get("datasetType")).get("datasetType"), 40)
+        return _optional_text(mapping(self.facets.get("datasetType")).get("datasetType"), 40)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +95,8 @@ def fold(events: Iterable[Event]) -> RunRecord:
         raise ValueError("fold takes the events of exactly one run")
     last = (told or recorded)[-1]
     in_rank = recorded + told  # what Airflow's record says gives way to what the run itself said
-    facets = _latest(_mapping(_mapping(e.payload["run"]).get("facets")) for e in in_rank)
-    job_facets = _without_deleted(_latest(_mapping(_mapping(e.payload["job"]).get("facets")) for e in in_rank))
+    facets = _latest(mapping(mapping(e.payload["run"]).get("facets")) for e in in_rank)
+    job_facets = _without_deleted(_latest(mapping(mapping(e.payload["job"]).get("facets")) for e in in_rank))
     starts = [e.time for e in told if e.type == "START"]
     end = end_of(told, recorded)
     if not starts and end is not None and end.started_at is not None:
@@ -108,12 +109,12 @@ def fold(events: Iterable[Event]) -> RunRecord:
         first_at=min(starts) if starts else ordered[0].time,
         started_at=min(starts) if starts else None,
         ended_at=end.at if end else None,
-        parent_run_id=_run_id(_mapping(facets.get("parent"))),
-        root_run_id=_run_id(_mapping(_mapping(facets.get("parent")).get("root"))),
+        parent_run_id=_run_id(mapping(facets.get("parent"))),
+        root_run_id=_run_id(mapping(mapping(facets.get("parent")).get("root"))),
         cache=_cache_status(facets),
-        integration=_optional_text(_mapping(job_facets.get("jobType")).get("integration"), 40),
+        integration=_optional_text(mapping(job_facets.get("jobType")).get("integration"), 40),
         facets={**facets, "job": job_facets} if job_facets else facets,
-        data=tuple(_data(ordered, _mapping(facets.get("sematic_step")))),
+        data=tuple(_data(ordered, mapping(facets.get("sematic_step")))),
         event_count=len(ordered),
         **_airflow_identity(facets, last.name),
     )
@@ -123,13 +124,9 @@ def dag_of(event: Event) -> str | None:
     """The Dag that an event, taken alone, is of."""
     if event.kind != "run":
         return None
-    facets = _latest([_mapping(_mapping(event.payload["run"]).get("facets"))])
+    facets = _latest([mapping(mapping(event.payload["run"]).get("facets"))])
     dag_id: str | None = _airflow_identity(facets, event.name)["dag_id"]
     return dag_id
-
-
-def _mapping(value: Any) -> Mapping[str, Any]:
-    return value if type(value) is dict else {}  # JSON has no other, and the look at an abstract class is slow
 
 
 def _latest(facets: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
@@ -141,23 +138,23 @@ def _latest(facets: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
 
 def _without_deleted(facets: dict[str, Any]) -> dict[str, Any]:
     """A facet of a job or data set that was told as deleted is no more, whatever was told before."""
-    return {name: facet for name, facet in facets.items() if _mapping(facet).get("_deleted") is not True}
+    return {name: facet for name, facet in facets.items() if mapping(facet).get("_deleted") is not True}
 
 
 def _airflow_identity(facets: Mapping[str, Any], job_name: str) -> dict[str, Any]:
     """Dag, run, task, map index and try, from the facets that Airflow's OpenLineage provider sends."""
-    airflow = _mapping(facets.get("airflow")) or _mapping(facets.get("airflowDagRun"))
-    own = _mapping(facets.get("sematic_task")) or _mapping(facets.get(RECONCILED))
+    airflow = mapping(facets.get("airflow")) or mapping(facets.get("airflowDagRun"))
+    own = mapping(facets.get("sematic_task")) or mapping(facets.get(RECONCILED))
     if not airflow and own:
         return _own_identity(own)
-    instance = _mapping(airflow.get("taskInstance"))
-    dag_id = _optional_text(_mapping(airflow.get("dag")).get("dag_id"))
-    task_id = _optional_text(_mapping(airflow.get("task")).get("task_id"))
+    instance = mapping(airflow.get("taskInstance"))
+    dag_id = _optional_text(mapping(airflow.get("dag")).get("dag_id"))
+    task_id = _optional_text(mapping(airflow.get("task")).get("task_id"))
     if dag_id is None:
         dag_id, task_id = _identity_of_job(facets, job_name)
     return {
         "dag_id": dag_id,
-        "dag_run_id": _optional_text(_mapping(airflow.get("dagRun")).get("run_id")),
+        "dag_run_id": _optional_text(mapping(airflow.get("dagRun")).get("run_id")),
         "task_id": task_id,
         "map_index": _whole(instance.get("map_index"), -1),
         "try_number": _whole(instance.get("try_number"), 0),
@@ -176,8 +173,8 @@ def _own_identity(facet: Mapping[str, Any]) -> dict[str, Any]:
 
 def _identity_of_job(facets: Mapping[str, Any], job_name: str) -> tuple[str | None, str | None]:
     """Dag and task by the names of the jobs: all that there is when the scheduler or a person ended a task that had never started."""
-    dag_id = _mapping(_mapping(facets.get("parent")).get("job")).get("name")
-    if _mapping(facets.get("processing_engine")).get("name") != "Airflow" or not isinstance(dag_id, str):
+    dag_id = mapping(mapping(facets.get("parent")).get("job")).get("name")
+    if mapping(facets.get("processing_engine")).get("name") != "Airflow" or not isinstance(dag_id, str):
         return None, None
     if not dag_id or not job_name.startswith(f"{dag_id}."):
         return None, None
@@ -193,12 +190,12 @@ def _whole(value: Any, default: int) -> int:
 
 
 def _cache_status(facets: Mapping[str, Any]) -> str | None:
-    status = _mapping(facets.get("sematic_cache")).get("status")
+    status = mapping(facets.get("sematic_cache")).get("status")
     return status if isinstance(status, str) and status in _CACHE else None
 
 
 def _run_id(holder: Mapping[str, Any]) -> str | None:
-    value = _mapping(holder.get("run")).get("runId")
+    value = mapping(holder.get("run")).get("runId")
     try:
         return str(uuid.UUID(value)) if isinstance(value, str) else None
     except ValueError:
@@ -228,7 +225,7 @@ def _data(events: list[Event], step: Mapping[str, Any]) -> Iterator[DataRecord]:
         _settled(found).items(), key=lambda item: (*item[0][:3], item[0][3] or "")
     ):
         facets = _without_deleted(entry.facets)
-        ref = artifact_of(_mapping(facets.get("sematic_artifact")), name)
+        ref = artifact_of(mapping(facets.get("sematic_artifact")), name)
         kept = {
             facet: {key: value for key, value in content.items() if not key.startswith("_")}
             for facet, content in facets.items()
@@ -259,16 +256,16 @@ def _settled(
 def _labels(step: Mapping[str, Any], direction: str, name: str, ref: ArtifactRef | None) -> list[str]:
     """The arguments that an artifact was passed as, or the output it was returned as."""
     if ref is not None:
-        ports = _mapping(step.get("arguments" if direction == "read" else "outputs"))
+        ports = mapping(step.get("arguments" if direction == "read" else "outputs"))
         if direction == "read":  # of a member that a mapped task got, its collection was read
-            ports = {port: _mapping(value).get("within") or value for port, value in ports.items()}
+            ports = {port: mapping(value).get("within") or value for port, value in ports.items()}
         labels = [
             port
             for port, value in sorted(ports.items())
-            if _mapping(value).get("digest") == ref.digest and "\0" not in port
+            if mapping(value).get("digest") == ref.digest and "\0" not in port
         ]
         if direction == "read":  # equal values of two tasks, passed as two arguments
-            named = [label for label in labels if _mapping(ports[label]).get("name") == name]
+            named = [label for label in labels if mapping(ports[label]).get("name") == name]
         else:
             named = [label for label in labels if name.endswith(f".{label}")]
         if labels:

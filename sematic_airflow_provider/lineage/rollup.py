@@ -15,6 +15,7 @@ from sematic_airflow_provider.artifacts.digest import Digest, digest_bytes
 from sematic_airflow_provider.lineage.canonical import Member, canonical_event
 from sematic_airflow_provider.lineage.essence import essence
 from sematic_airflow_provider.lineage.events import Event, parse_time
+from sematic_airflow_provider.lineage.shapes import mapping
 
 KIND: Final = "rollup"
 """The kind of such an entry of the log."""
@@ -65,14 +66,14 @@ def reduced(event: Event) -> Event:
     kept: dict[str, Any] = {
         name: payload[name] for name in ("eventTime", "eventType", "producer", "schemaURL") if payload.get(name)
     }
-    kept["run"] = {"runId": event.run_id, "facets": _run_facets(_mapping(run.get("facets")))}
-    kept["job"] = {**_names(job), "facets": _kept(_mapping(job.get("facets")), JOB_FACETS)}
+    kept["run"] = {"runId": event.run_id, "facets": _run_facets(mapping(run.get("facets")))}
+    kept["job"] = {**_names(job), "facets": _kept(mapping(job.get("facets")), JOB_FACETS)}
     for direction, more in (("inputs", "inputFacets"), ("outputs", "outputFacets")):
         kept[direction] = [
             {
                 **_names(dataset),
                 **{
-                    group: _kept(_mapping(dataset.get(group)), DATA_FACETS)
+                    group: _kept(mapping(dataset.get(group)), DATA_FACETS)
                     for group in ("facets", more)
                     if dataset.get(group)
                 },
@@ -144,7 +145,7 @@ def _run_facets(facets: Mapping[str, Any]) -> dict[str, Any]:
     for name in ("airflow", "airflowDagRun"):
         if name in found:
             found[name] = {
-                group: _some(_mapping(found[name].get(group)), names)
+                group: _some(mapping(found[name].get(group)), names)
                 for group, names in _OF_AIRFLOW.items()
                 if isinstance(found[name].get(group), Mapping)
             }
@@ -167,7 +168,3 @@ def _some(record: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
 
 def _names(record: Mapping[str, Any]) -> dict[str, Any]:
     return {"namespace": record["namespace"], "name": record["name"]}
-
-
-def _mapping(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}

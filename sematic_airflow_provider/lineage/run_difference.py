@@ -7,6 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from sematic_airflow_provider.lineage.shapes import mapping, pairs
+
 Port = tuple[str, str]
 """What was read as, or written as; and what it was: a digest, or name and version."""
 
@@ -44,7 +46,7 @@ class Difference:
 def difference(before: RunSide, after: RunSide) -> list[Difference]:
     """All that is not equal in two runs, in the order in which one would look for causes, outcomes last."""
     found = [Difference("job", "name", before.job, after.job)] if before.job != after.job else []
-    pairs: list[tuple[str, Mapping[str, Any], Mapping[str, Any]]] = [
+    sides: list[tuple[str, Mapping[str, Any], Mapping[str, Any]]] = [
         ("input", _ports(before.inputs), _ports(after.inputs)),
         ("code", _code(before), _code(after)),
         ("parameter", _parameters(before.facets), _parameters(after.facets)),
@@ -54,14 +56,14 @@ def difference(before: RunSide, after: RunSide) -> list[Difference]:
         ("image", _of(_provenance(before), _IMAGE), _of(_provenance(after), _IMAGE)),
         ("environment", _environment(before.facets), _environment(after.facets)),
         ("hardware", _hardware(before), _hardware(after)),
-        ("seed", _object(_provenance(before).get("seeds")), _object(_provenance(after).get("seeds"))),
+        ("seed", mapping(_provenance(before).get("seeds")), mapping(_provenance(after).get("seeds"))),
         ("output", _ports(before.outputs), _ports(after.outputs)),
         ("metric", _metrics(before.facets), _metrics(after.facets)),
         ("error", _error(before.facets), _error(after.facets)),
         ("state", {"state": before.state}, {"state": after.state}),
         ("duration", {"seconds": before.duration_s}, {"seconds": after.duration_s}),
     ]
-    for what, was, now in pairs:
+    for what, was, now in sides:
         found += _compared(what, was, now)
     return found
 
@@ -127,35 +129,35 @@ def _code(side: RunSide) -> dict[str, tuple[str, str]]:
     """Definitions of the recorded code where that was read, else of the source that OpenLineage has a facet for."""
     if isinstance(side.code, str):
         return definitions(side.code)
-    recorded = _object(side.code)
+    recorded = mapping(side.code)
     if isinstance(recorded.get("main"), str):
         found = definitions(recorded["main"])
-        for module, text in _object(recorded.get("modules")).items():
+        for module, text in mapping(recorded.get("modules")).items():
             found |= {f"{module}.{name}": told for name, told in definitions(str(text)).items()}
         return found
-    source = _object(_object(side.facets.get("job")).get("sourceCode")).get("sourceCode")
-    sql = _object(_object(side.facets.get("job")).get("sql")).get("query")
+    source = mapping(mapping(side.facets.get("job")).get("sourceCode")).get("sourceCode")
+    sql = mapping(mapping(side.facets.get("job")).get("sql")).get("query")
     found = definitions(source) if isinstance(source, str) else {}
     if isinstance(sql, str):
         found["query"] = (sql, " ".join(sql.split()))
-    digest = _object(_object(side.facets.get("sematic_step")).get("code")).get("digest")
+    digest = mapping(mapping(side.facets.get("sematic_step")).get("code")).get("digest")
     if not found and isinstance(digest, str):
         found["recorded code"] = (digest, digest)
     return found
 
 
 def _parameters(facets: Mapping[str, Any]) -> dict[str, Any]:
-    return _pairs(facets.get("executionParameters"), "parameters", "key")
+    return pairs(facets.get("executionParameters"), "parameters", "key")
 
 
 def _environment(facets: Mapping[str, Any]) -> dict[str, Any]:
-    return _pairs(facets.get("environmentVariables"), "environmentVariables", "name")
+    return pairs(facets.get("environmentVariables"), "environmentVariables", "name")
 
 
 def _configuration(facets: Mapping[str, Any]) -> dict[str, Any]:
-    conf = _object(_object(_object(facets.get("airflow")).get("dagRun")).get("conf"))
-    engine = _object(facets.get("processing_engine"))
-    python = _object(facets.get("sematic_provenance")).get("python")
+    conf = mapping(mapping(mapping(facets.get("airflow")).get("dagRun")).get("conf"))
+    engine = mapping(facets.get("processing_engine"))
+    python = mapping(facets.get("sematic_provenance")).get("python")
     versions = {"python": python, f"{engine.get('name', 'engine')}": engine.get("version")}
     return {**{f"conf.{key}": value for key, value in conf.items()}, **{k: v for k, v in versions.items() if v}}
 
@@ -163,41 +165,30 @@ def _configuration(facets: Mapping[str, Any]) -> dict[str, Any]:
 def _packages(before: RunSide, after: RunSide) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
     if before.packages is not None and after.packages is not None:
         return before.packages, after.packages
-    digests = [_object(_provenance(side).get("packages")).get("digest") for side in (before, after)]
+    digests = [mapping(_provenance(side).get("packages")).get("digest") for side in (before, after)]
     return {"all packages": digests[0]}, {"all packages": digests[1]}
 
 
 def _hardware(side: RunSide) -> dict[str, Any]:
     provenance = _provenance(side)
-    devices = _object(provenance.get("gpus")).get("devices")
-    gpus = [_object(device).get("name") for device in devices] if isinstance(devices, list) else None
+    devices = mapping(provenance.get("gpus")).get("devices")
+    gpus = [mapping(device).get("name") for device in devices] if isinstance(devices, list) else None
     return _of(provenance, _HARDWARE) | ({"gpus": gpus} if gpus else {})
 
 
 def _metrics(facets: Mapping[str, Any]) -> Mapping[str, Any]:
-    return _object(_object(facets.get("sematic_metrics")).get("metrics"))
+    return mapping(mapping(facets.get("sematic_metrics")).get("metrics"))
 
 
 def _error(facets: Mapping[str, Any]) -> dict[str, Any]:
-    message = _object(facets.get("errorMessage")).get("message")
+    message = mapping(facets.get("errorMessage")).get("message")
     return {"message": message} if message is not None else {}
 
 
 def _provenance(side: RunSide) -> Mapping[str, Any]:
-    return _object(side.facets.get("sematic_provenance"))
+    return mapping(side.facets.get("sematic_provenance"))
 
 
 def _of(holder: Any, names: Iterable[str]) -> dict[str, Any]:
-    told = _object(holder)
+    told = mapping(holder)
     return {name: told[name] for name in names if told.get(name) is not None}
-
-
-def _pairs(facet: Any, entries: str, key: str) -> dict[str, Any]:
-    told = _object(facet).get(entries)
-    if not isinstance(told, list):
-        return {}
-    return {str(entry[key]): entry.get("value") for entry in told if isinstance(entry, Mapping) and key in entry}
-
-
-def _object(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}

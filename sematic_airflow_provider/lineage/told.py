@@ -17,6 +17,7 @@ from sematic_airflow_provider.errors import InvalidRefError
 from sematic_airflow_provider.lineage.canonical import encode
 from sematic_airflow_provider.lineage.dataset_names import Name, canonical
 from sematic_airflow_provider.lineage.events import Event
+from sematic_airflow_provider.lineage.shapes import mapping
 
 Direction = Literal["read", "write"]
 
@@ -37,7 +38,7 @@ class Told(NamedTuple):
 
 def told_data(events: Iterable[Event]) -> Iterator[Told]:
     """What each event of one run tells of data, under all names that the run's events give them."""
-    facts: dict[tuple[Name, str | None, str], Mapping[str, Any]] = {}
+    facts: dict[tuple[Name, str | None, str], dict[str, Any]] = {}
     names: dict[Name, set[Name]] = {}
     first: dict[Name, dt.datetime] = {}
     for event in events:
@@ -45,7 +46,7 @@ def told_data(events: Iterable[Event]) -> Iterator[Told]:
             own = (dataset["namespace"], dataset["name"])
             names.setdefault(own, set()).add(canonical(*own, facets.get("symlinks")))
             first[own] = min(first.get(own, event.time), event.time)
-            version, artifact = version_of(facets), _mapping(facets.get("sematic_artifact"))
+            version, artifact = version_of(facets), mapping(facets.get("sematic_artifact"))
             facts[own, version, encode(artifact) if artifact else ""] = artifact
     for (told, version, _), artifact in facts.items():
         for namespace, name in names[told]:
@@ -63,9 +64,9 @@ def node_id(namespace: str, name: str, version: str | None, ref: ArtifactRef | N
 def datasets_of(event: Event) -> Iterator[tuple[Direction, Mapping[str, Any], Mapping[str, Any]]]:
     """What an event of a run reads and writes, each with all its facets."""
     for dataset in event.payload.get("inputs") or ():
-        yield "read", dataset, {**_mapping(dataset.get("facets")), **_mapping(dataset.get("inputFacets"))}
+        yield "read", dataset, {**mapping(dataset.get("facets")), **mapping(dataset.get("inputFacets"))}
     for dataset in event.payload.get("outputs") or ():
-        yield "write", dataset, {**_mapping(dataset.get("facets")), **_mapping(dataset.get("outputFacets"))}
+        yield "write", dataset, {**mapping(dataset.get("facets")), **mapping(dataset.get("outputFacets"))}
 
 
 def symlinks_of(events: Iterable[Event]) -> dict[Name, Any]:
@@ -80,7 +81,7 @@ def symlinks_of(events: Iterable[Event]) -> dict[Name, Any]:
 
 def version_of(facets: Mapping[str, Any]) -> str | None:
     """The version of a data set, by its facets."""
-    value = _mapping(facets.get("version")).get("datasetVersion")
+    value = mapping(facets.get("version")).get("datasetVersion")
     return value[:_MAX_VERSION] if isinstance(value, str) and value and "\0" not in value else None
 
 
@@ -96,7 +97,3 @@ def artifact_of(facet: Mapping[str, Any], name: str) -> ArtifactRef | None:
     except InvalidRefError:
         return None
     return ref if ref.size <= _MAX_SIZE and "\0" not in ref.codec + ref.type else None
-
-
-def _mapping(value: Any) -> Mapping[str, Any]:
-    return value if type(value) is dict else {}

@@ -7,6 +7,7 @@ from typing import Any
 
 from sematic_airflow_provider.lineage.dataset_names import canonical
 from sematic_airflow_provider.lineage.naming import dataset_key
+from sematic_airflow_provider.lineage.shapes import items, mapping
 
 
 def told_inputs(facets: Mapping[str, Any]) -> dict[str, frozenset[str]]:
@@ -34,30 +35,22 @@ def told_inputs(facets: Mapping[str, Any]) -> dict[str, frozenset[str]]:
 
 
 def _entries(facets: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    entries = _mapping(_mapping(facets.get("job")).get("lineage")).get("entries")
+    entries = mapping(mapping(facets.get("job")).get("lineage")).get("entries")
     return (
-        entry for entry in _list(entries) if isinstance(entry, Mapping) and ("inputs" in entry or "fields" in entry)
+        entry for entry in items(entries) if isinstance(entry, Mapping) and ("inputs" in entry or "fields" in entry)
     )
 
 
 def _sources(entry: Mapping[str, Any]) -> Iterator[Any]:
-    yield from _list(entry.get("inputs"))
-    for told in _mapping(entry.get("fields")).values():
-        yield from _list(_mapping(told).get("inputs"))
+    yield from items(entry.get("inputs"))
+    for told in mapping(entry.get("fields")).values():
+        yield from items(mapping(told).get("inputs"))
 
 
 def _key(holder: Any) -> str | None:
     """The key of a data set; None for what is none."""
-    told = _mapping(holder)
+    told = mapping(holder)
     namespace, name = told.get("namespace"), told.get("name")
     if told.get("type", "DATASET") != "DATASET" or not (isinstance(namespace, str) and isinstance(name, str)):
         return None
     return dataset_key(*canonical(namespace, name))
-
-
-def _mapping(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
-
-
-def _list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else []

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from sematic_airflow_provider.lineage.shapes import mapping, pairs
+
 _OF_RUN = {
     "runType": "run_type",
     "triggeredBy": "triggering_user_name",
@@ -23,28 +25,17 @@ def provenance_of(facets: Mapping[str, Any]) -> dict[str, Any] | None:
     if not isinstance(own, Mapping):
         return None
     found = {name: value for name, value in own.items() if not name.startswith("_")}
-    airflow = _mapping(facets.get("airflow"))
+    airflow = mapping(facets.get("airflow"))
     found["airflow"] = {
         **_renamed(airflow.get("dagRun"), _OF_RUN),
         **_renamed(airflow.get("taskInstance"), _OF_TASK_INSTANCE),
         **_renamed(airflow.get("task"), _OF_TASK),
     }
-    found["environment"] = _pairs(facets.get("environmentVariables"), "environmentVariables", "name")
-    found["parameters"] = _pairs(facets.get("executionParameters"), "parameters", "key")
+    found["environment"] = pairs(facets.get("environmentVariables"), "environmentVariables", "name")
+    found["parameters"] = pairs(facets.get("executionParameters"), "parameters", "key")
     return found
 
 
 def _renamed(content: Any, names: Mapping[str, str]) -> dict[str, Any]:
-    found = _mapping(content)
+    found = mapping(content)
     return {name: found[theirs] for name, theirs in names.items() if found.get(theirs) is not None}
-
-
-def _pairs(facet: Any, field: str, key: str) -> dict[str, Any]:
-    entries = _mapping(facet).get(field)
-    if not isinstance(entries, list):
-        return {}
-    return {str(entry[key]): entry.get("value") for entry in entries if isinstance(entry, Mapping) and key in entry}
-
-
-def _mapping(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}

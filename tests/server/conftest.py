@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from tests.events import pipeline, ref, task_event
@@ -26,6 +27,14 @@ def client(migrated_home: str) -> Iterator[TestClient]:
         yield opened
     os.environ["AIRFLOW__SEMATIC__LINEAGE_API_KEY"] = ""
     del os.environ["AIRFLOW__SEMATIC__DRAIN_INTERVAL"]
+
+
+@pytest.fixture
+def app(client: TestClient) -> FastAPI:
+    """Our application, inside Airflow's."""
+    mounts = [route for route in client.app.routes if getattr(route, "path", "") == "/sematic"]  # type: ignore[attr-defined]
+    found: FastAPI = mounts[0].app
+    return found
 
 
 @pytest.fixture(scope="session")

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from tests.events import ref, run_id, task_event
@@ -178,12 +179,23 @@ def test_run_details_and_graphs_tell_what_the_cache_had(
     assert [node["cache"] for node in graph["nodes"]] == ["hit"]
 
 
-def test_whose_outputs_were_used_is_told_to_those_who_may_read_that_dag() -> None:
-    from sematic_airflow_provider.server.routes.details import _cache
+def test_whose_outputs_were_used_is_told_to_those_who_may_read_that_dag(
+    client: TestClient, app: FastAPI, bearer: Bearer, worker: dict[str, str]
+) -> None:
+    from sematic_airflow_provider.server.access import readable_dags
 
-    facets = {"sematic_cache": CACHED}
-    assert _cache(facets, lambda dag_id: dag_id == "other") == CACHED
-    hidden = _cache(facets, lambda dag_id: dag_id != "other")
+    event = task_event("COMPLETE", "fit", dag_id="using", dag_run_id="r", facets={"sematic_cache": CACHED})
+    assert client.post(f"{API}/lineage", json=event, headers=worker).status_code in (200, 201)
+
+    def cache(*dags: str) -> Any:
+        app.dependency_overrides[readable_dags] = lambda: lambda dag_id: dag_id in dags
+        try:
+            return client.get(f"{API}/runs/{event['run']['runId']}", headers=bearer("viewer")).json()["cache"]
+        finally:
+            del app.dependency_overrides[readable_dags]
+
+    assert cache("using", "other") == CACHED
+    hidden = cache("using")
     assert hidden is not None
     assert hidden["status"] == "hit"
     assert "other" not in str(hidden)

@@ -25,14 +25,6 @@ Bearer = Callable[[str], dict[str, str]]
 
 
 @pytest.fixture
-def app(client: TestClient) -> FastAPI:
-    """Our application, inside Airflow's."""
-    mounts = [route for route in client.app.routes if getattr(route, "path", "") == "/sematic"]  # type: ignore[attr-defined]
-    found: FastAPI = mounts[0].app
-    return found
-
-
-@pytest.fixture
 def only_the_shop(app: FastAPI) -> Iterator[None]:
     """Whoever asks may read one Dag, and no other."""
     app.dependency_overrides[readable_dags] = lambda: lambda dag_id: dag_id == "open_shop"

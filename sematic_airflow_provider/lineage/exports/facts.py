@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from sematic_airflow_provider.lineage.exports.checks import Check, checks_of_error, checks_of_facet
+from sematic_airflow_provider.lineage.shapes import mapping
 
 MOST_TEXT: Final = 200_000
 """Characters of one text, such as a source; what is longer is cut, and says so."""
@@ -116,11 +117,6 @@ def without_hidden_origin(cache: Mapping[str, Any], readable: Readable) -> Mappi
     if origin is None or readable(str(origin)):
         return cache
     return {**cache, "computedBy": None, "reason": "computed by a task of a Dag that you may not read"}
-
-
-def mapping(value: Any) -> Mapping[str, Any]:
-    """The value where it is a mapping, else an empty one."""
-    return value if isinstance(value, Mapping) else {}
 
 
 def content(facet: Any) -> dict[str, Any]:

@@ -8,8 +8,9 @@ from typing import Any, Final
 
 from sematic_airflow_provider.artifacts.digest import canonical_json
 from sematic_airflow_provider.lineage.events import Event
-from sematic_airflow_provider.lineage.exports.facts import Readable, mapping, without_hidden_origin
+from sematic_airflow_provider.lineage.exports.facts import Readable, without_hidden_origin
 from sematic_airflow_provider.lineage.graph import LOCKED
+from sematic_airflow_provider.lineage.shapes import mapping
 
 MEDIA_TYPE: Final = "application/x-ndjson"
 _UNNAMED: Final = {"namespace": LOCKED, "name": LOCKED}

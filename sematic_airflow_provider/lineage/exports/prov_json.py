@@ -11,10 +11,11 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from sematic_airflow_provider.artifacts.digest import digest_record
-from sematic_airflow_provider.lineage.exports.facts import RunFacts, mapping, text
+from sematic_airflow_provider.lineage.exports.facts import RunFacts, text
 from sematic_airflow_provider.lineage.exports.subgraph import Subgraph
 from sematic_airflow_provider.lineage.graph import ArtifactNode, DatasetNode, RunNode
 from sematic_airflow_provider.lineage.naming import job_key, short_key
+from sematic_airflow_provider.lineage.shapes import mapping
 
 MEDIA_TYPE: Final = "application/json"
 MOST_DERIVATIONS: Final = 400

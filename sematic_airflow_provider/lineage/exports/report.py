@@ -9,11 +9,12 @@ from functools import cache
 from typing import Any, Final
 
 from sematic_airflow_provider.lineage.exports.checks import Check, checks_of_value
-from sematic_airflow_provider.lineage.exports.facts import RunFacts, mapping, text
+from sematic_airflow_provider.lineage.exports.facts import RunFacts, text
 from sematic_airflow_provider.lineage.exports.letters import visible
 from sematic_airflow_provider.lineage.exports.picture import MOST_NODES, anchor, svg
 from sematic_airflow_provider.lineage.exports.subgraph import Subgraph
 from sematic_airflow_provider.lineage.graph import ArtifactNode, DatasetNode, Node, RunNode
+from sematic_airflow_provider.lineage.shapes import items, mapping
 
 MEDIA_TYPE: Final = "text/html"
 _MOST_CODE: Final = 4_000_000  # characters of all sources together
@@ -215,7 +216,7 @@ def _template() -> Any:
     loader = PackageLoader("sematic_airflow_provider.lineage.exports", "templates")
     environment = Environment(loader=loader, autoescape=True, finalize=_told, trim_blocks=True, lstrip_blocks=True)
     environment.filters.update(
-        moment=_moment, size=_size, took=_took, count=_count, plain=_plain, anchor=anchor, list_of=_list
+        moment=_moment, size=_size, took=_took, count=_count, plain=_plain, anchor=anchor, list_of=items
     )
     return environment.get_template("report.html.j2")
 
@@ -259,7 +260,3 @@ def _told(value: Any) -> Any:
     if isinstance(value, str):
         return visible(value)
     return "" if value is None else value
-
-
-def _list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else []

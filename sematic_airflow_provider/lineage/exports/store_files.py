@@ -11,10 +11,10 @@ from sematic_airflow_provider.artifacts import previews
 from sematic_airflow_provider.artifacts.ref import ArtifactRef
 from sematic_airflow_provider.artifacts.store import Store
 from sematic_airflow_provider.errors import SematicError
-from sematic_airflow_provider.lineage.exports.facts import mapping
 from sematic_airflow_provider.lineage.exports.ro_crate import Attachment
 from sematic_airflow_provider.lineage.exports.subgraph import Subgraph
 from sematic_airflow_provider.lineage.graph import ArtifactNode
+from sematic_airflow_provider.lineage.shapes import mapping
 
 log = logging.getLogger(__name__)
 

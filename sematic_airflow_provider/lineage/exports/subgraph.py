@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -90,14 +90,3 @@ class Subgraph:
             into.setdefault(edge.target, []).append(edge)
             out_of.setdefault(edge.source, []).append(edge)
         return into, out_of
-
-
-def without_names_of_locked(graph: LineageGraph) -> LineageGraph:
-    """The graph, with no label at the edges of locked nodes: arguments and outputs are named by code that the asker may not read."""
-    locked = {node.id for node in graph.nodes if node.locked}
-    if not locked:
-        return graph
-    edges = [
-        replace(edge, label="") if edge.source in locked or edge.target in locked else edge for edge in graph.edges
-    ]
-    return replace(graph, edges=tuple(dict.fromkeys(edges)))
