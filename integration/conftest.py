@@ -6,6 +6,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from sematic_airflow_provider.cli.processes import LocalAirflow, free_port
 ROOT = Path(__file__).parents[1]
 expect.set_options(timeout=30_000)  # the first page on a busy machine takes its time
 SCREENSHOTS = ROOT / ".artifacts" / "screenshots"
+MODES = ("light", "dark")
 _CHROMIUM = [
     "--headless",
     "--no-sandbox",
@@ -89,11 +91,11 @@ def browser() -> Iterator[Browser]:
         opened.close()
 
 
-@pytest.fixture(scope="session")
-def pages(browser: Browser, airflow: LocalAirflow) -> Iterator[dict[str, Page]]:
-    """A page for each colour mode, logged in; errors of scripts fail the test that sees them."""
+@contextmanager
+def logged_in(browser: Browser, airflow: LocalAirflow) -> Iterator[dict[str, Page]]:
+    """A page for each colour mode, by its name."""
     found: dict[str, Page] = {}
-    for mode in ("light", "dark"):
+    for mode in MODES:
         context: Any = browser.new_context(viewport={"width": 1500, "height": 950})
         context.add_init_script(f"localStorage.setItem('theme', '{mode}')")
         page = context.new_page()
@@ -108,3 +110,10 @@ def pages(browser: Browser, airflow: LocalAirflow) -> Iterator[dict[str, Page]]:
     yield found
     for page in found.values():
         page.context.close()
+
+
+@pytest.fixture(scope="session")
+def pages(browser: Browser, airflow: LocalAirflow) -> Iterator[dict[str, Page]]:
+    """On the Airflow with the examples."""
+    with logged_in(browser, airflow) as found:
+        yield found

@@ -3,6 +3,7 @@ import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
 
 import type { Place } from "./api/queries";
 import { ErrorBoundary } from "./components/ErrorBoundary";
+import { Settled } from "./components/Settled";
 import { LineagePage } from "./lineage/LineagePage";
 
 declare global {
@@ -19,7 +20,9 @@ const Lineage = (place: Place) => (
   <ChakraProvider value={globalThis.ChakraUISystem}>
     <QueryClientProvider client={client}>
       <ErrorBoundary>
-        <LineagePage {...place} />
+        <Settled>
+          <LineagePage {...place} />
+        </Settled>
       </ErrorBoundary>
     </QueryClientProvider>
   </ChakraProvider>

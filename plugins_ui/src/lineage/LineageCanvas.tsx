@@ -172,7 +172,7 @@ const Canvas = ({ anchor, colorMode, handle, marks: given, onKey, onMore, onPair
         zoomOnDoubleClick={false}
         onInit={() => {
           view.fit(0);
-          // Airflow mounts the page once more at the first change of the URL: what was come to must be come to again.
+          // A link may name what is to be in view.
           if (given.hit !== undefined) view.reveal(given.hit, true);
           else if (selected !== undefined) view.reveal(selected);
         }}

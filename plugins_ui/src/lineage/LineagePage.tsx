@@ -84,9 +84,9 @@ const Loaded = ({ graph, more, page, place, url }: LoadedProps) => {
   const shown = layout.drawn?.shown ?? grouped;
 
   const initial = place.taskId !== undefined && place.runId !== undefined ? graph.focus.at(-1) : undefined;
-  const wanted = url.node ?? initial;
-  const node = wanted === undefined ? undefined : (index.nodes.get(wanted) ?? grouped.nodes.find(({ id }) => id === wanted));
-  const to = url.to === undefined ? undefined : (index.nodes.get(url.to) ?? grouped.nodes.find(({ id }) => id === url.to));
+  const nodeOf = (id: string | undefined) => (id === undefined ? undefined : (index.nodes.get(id) ?? grouped.nodes.find((shownNode) => shownNode.id === id)));
+  const node = nodeOf(url.node ?? initial);
+  const to = nodeOf(url.to);
   const found = useMarks(index, shown, { selected: node?.id, to: to?.id, bright: url.bright, query: url.query });
   const hits = useMemo(() => (layout.drawn === undefined ? found.hits : inReadingOrder(found.hits, layout.drawn.placed.places)), [found.hits, layout.drawn]);
   const at = hits.length === 0 ? 0 : hit % hits.length;
@@ -107,17 +107,19 @@ const Loaded = ({ graph, more, page, place, url }: LoadedProps) => {
   const loadMore = (shownId: string) => {
     const within = shown.nodes.find(({ id }) => id === shownId);
     const hidden = new Set([...graph.more.upstream, ...graph.more.downstream]);
-    const ids = (within?.kind === "group" ? within.members : [shownId]).filter((id) => hidden.has(id) && !url.more.includes(id));
+    const ids = (within?.kind === "group" ? within.members : [shownId]).filter((id) => hidden.has(id));
     setAnchor(shownId);
-    url.go({ more: [...url.more, ...ids.slice(0, MOST_AT_ONCE)] });
+    url.go((now) => ({ more: [...now.more, ...ids.filter((id) => !now.more.includes(id)).slice(0, MOST_AT_ONCE)] }));
   };
   const toggle = (id: string) => {
     setAnchor(id);
-    url.go({ grouping, open: open.has(id) ? url.open.filter((other) => other !== id) : [...url.open, id] });
+    url.go((now) => ({ grouping, open: now.open.includes(id) ? now.open.filter((other) => other !== id) : [...now.open, id] }));
   };
   const pair = (id: string) => {
-    if (node === undefined || id === node.id) select(id);
-    else url.go({ node: node.id, to: id });
+    url.go((now) => {
+      const from = nodeOf(now.node ?? initial)?.id;
+      return from === undefined || from === id ? { node: id, to: undefined } : { node: from, to: id };
+    });
   };
   const step = (by: 1 | -1) => {
     if (hits.length > 0) setHit((at + by + hits.length) % hits.length);

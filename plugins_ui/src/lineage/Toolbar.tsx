@@ -121,13 +121,19 @@ const Choice = <T extends string>({ label, onChange, texts, title, value, w }: C
 
 const PAUSE_MS = 150;
 
-/** The text goes into the URL when one pauses: each change of it draws Airflow's page anew. */
+/**
+ * The text goes into the URL when one pauses: each change of it draws Airflow's page anew. It comes back from there a moment later, when one may have typed
+ * on: what was `sent` from here changes the text no more.
+ */
 const Search = ({ hit, hits, onFitHits, onHit, onQuery, query, searchBox }: Props) => {
   const [text, setText] = useState(query);
-  const [told, setTold] = useState(query);
-  if (query !== told) {
-    setTold(query);
-    setText(query);
+  const [seen, setSeen] = useState(query);
+  const [sent, setSent] = useState<string[]>([]);
+  if (query !== seen) {
+    setSeen(query);
+    const at = sent.indexOf(query);
+    setSent(sent.slice(at + 1));
+    if (at === -1) setText(query); // somebody else's: the back button, Escape
   }
   const timer = useRef<number>(undefined);
   useEffect(
@@ -140,7 +146,7 @@ const Search = ({ hit, hits, onFitHits, onHit, onQuery, query, searchBox }: Prop
     setText(value);
     window.clearTimeout(timer.current);
     timer.current = window.setTimeout(() => {
-      setTold(value);
+      setSent((before) => (value === (before.at(-1) ?? query) ? before : [...before, value]));
       onQuery(value);
     }, PAUSE_MS);
   };

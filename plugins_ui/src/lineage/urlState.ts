@@ -1,5 +1,5 @@
 /** Everything that is worth sharing stands in the URL, so that a link shows the same and the back button works. */
-import { useMemo } from "react";
+import { useLayoutEffect, useMemo, useRef } from "react";
 import { useSearchParams } from "react-router-dom";
 
 import type { Direction } from "../api/types";
@@ -81,18 +81,27 @@ export const writeView = (before: URLSearchParams, changes: Partial<LineageView>
   return after;
 };
 
+/** What is to be changed, or what makes it of the newest state: of two clicks in a row the second knows of the first before Airflow has drawn that. */
+export type Changes = Partial<LineageView> | ((now: LineageView) => Partial<LineageView>);
+
 export type LineageUrl = LineageView & {
   /** A step that the back button undoes. */
-  go: (changes: Partial<LineageView>) => void;
+  go: (changes: Changes) => void;
   /** In place of the present one: what changes letter by letter. */
-  replace: (changes: Partial<LineageView>) => void;
+  replace: (changes: Changes) => void;
 };
 
 export const useLineageUrl = (): LineageUrl => {
   const [params, setParams] = useSearchParams();
   const view = useMemo(() => readView(params), [params]);
-  const set = (changes: Partial<LineageView>, replace: boolean) => {
-    setParams((before) => writeView(before, changes), { replace });
+  const newest = useRef(params);
+  useLayoutEffect(() => {
+    newest.current = params;
+  }, [params]);
+  const set = (changes: Changes, replace: boolean) => {
+    const before = newest.current;
+    newest.current = writeView(before, typeof changes === "function" ? changes(readView(before)) : changes);
+    setParams(newest.current, { replace });
   };
   return {
     ...view,

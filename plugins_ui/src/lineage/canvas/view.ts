@@ -95,7 +95,7 @@ export const useView = (placed: Placed, anchor: string | undefined, selected: st
   }, [anchor, fit, getViewport, placed, setViewport, store]);
 
   useLayoutEffect(() => {
-    if (width > 0 && height > 0 && !touched.current) fit();
+    if (width > 0 && height > 0 && !touched.current) fit(0); // at once: a click soon after would leave a moving view half way
     else if (width > 0 && selected !== undefined) reveal(selected);
     // Only for a new size: layouts are looked at above.
     // eslint-disable-next-line react-hooks/exhaustive-deps
